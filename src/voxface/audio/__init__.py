@@ -1,0 +1,1 @@
+"""Sound in, rows of features out."""

@@ -1,0 +1,1 @@
+"""Talking video in, face tracks out."""

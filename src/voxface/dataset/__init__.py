@@ -1,0 +1,1 @@
+"""Captures to aligned rows, masks and splits."""

@@ -1,0 +1,1 @@
+"""Face clips in files."""

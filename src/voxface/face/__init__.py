@@ -1,0 +1,1 @@
+"""The face as values: rigs, clips on an even grid, tracks as measured, lip gap, axes."""

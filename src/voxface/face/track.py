@@ -1,0 +1,77 @@
+"""A face as it was measured: values at the times when they were seen, before any grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from voxface.errors import ClipError
+from voxface.face.clip import FaceClip
+from voxface.face.interpolate import interpolate_head, interpolate_values
+from voxface.face.rig import ARKIT
+from voxface.stream import Array
+from voxface.timebase import exact_rate
+
+OBSERVED_BY_MEDIAPIPE = np.array([name != "tongueOut" for name in ARKIT])
+"""MediaPipe has no tongueOut: 0 in files, masked in losses and metrics (SPEC A1)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceTrack:
+    """What a tracker saw, frame by frame.
+
+    times_s:     (frames,) float64, rising: presentation time minus the start of the audio
+    weights:     (frames, 52) float32 in canonical order (face.rig.ARKIT); zeros where no face was seen
+    head:        (frames, 7) float32: x, y, z in metres, unit quaternion w, x, y, z; identity where none was seen
+    seen:        (frames,) bool
+    lip_gap:     (frames,) float32, in units of face height (face.gap.video_gap); 0 where no face was seen
+    mouth_width: (frames,) float32, same unit
+    index:       (frames,) int64: number of the frame in the source video
+    observed:    (52,) bool: False for a channel that the tracker cannot measure
+    """
+
+    times_s: Array
+    weights: Array
+    head: Array
+    seen: Array
+    lip_gap: Array
+    mouth_width: Array
+    index: Array
+    observed: Array
+
+    def __post_init__(self) -> None:
+        n = len(self.times_s)
+        shapes = {
+            "times_s": (n,), "weights": (n, len(ARKIT)), "head": (n, 7), "seen": (n,), "lip_gap": (n,),
+            "mouth_width": (n,), "index": (n,), "observed": (len(ARKIT),),
+        }  # fmt: skip
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise ClipError(f"{name} must be {shape}; got {getattr(self, name).shape}.")
+        if n > 1 and not (np.diff(self.times_s) > 0).all():
+            raise ClipError("the times of a track must rise; two frames share a time or go back.")
+
+    def __len__(self) -> int:
+        return len(self.times_s)
+
+    def to_clip(self, fps: float, duration_s: float | None = None) -> FaceClip:
+        """The track on an even grid from second 0, linearly interpolated over the frames where a face was seen.
+
+        Args:
+            fps: frames per second of the clip.
+            duration_s: seconds; the clip has the frames k with k / fps below it. Default: up to the last frame.
+        """
+        end = duration_s if duration_s is not None else (float(self.times_s[-1]) + 1e-9 if len(self) else 0.0)
+        rate = float(exact_rate(fps))
+        to = np.arange(int(np.ceil(max(end, 0.0) * rate))) / rate
+        seen, times = self.seen, self.times_s[self.seen]
+        nearest = np.clip(np.searchsorted(self.times_s, to), 0, max(len(self) - 1, 0))
+        return FaceClip(
+            weights=interpolate_values(times, self.weights[seen], to),
+            channels=ARKIT,
+            fps=fps,
+            head=interpolate_head(times, self.head[seen], to) if len(times) else None,
+            seen=seen[nearest] if len(self) else np.zeros(len(to), bool),
+            observed=self.observed,
+        )

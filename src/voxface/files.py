@@ -1,0 +1,81 @@
+"""Files that are whole or not there: written beside their final name, flushed to disk, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from voxface.errors import InputError, LimitError, OutputError, VoxfaceError
+
+
+@contextmanager
+def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
+    """Open a temporary file beside `path`; on success it takes that name at once, on failure nothing is left.
+
+    Args:
+        path: the final name; missing parent folders are made.
+        mode: "wb", or "w" for UTF-8 text with \\n line ends.
+    Raises: OutputError: the place cannot be written. LimitError: the disk is full.
+    """
+    path = Path(path)
+    text: dict[str, str] = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise _output_error(path, error) from error
+    try:
+        with os.fdopen(handle, mode, **text) as file:  # type: ignore[call-overload]
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except BaseException as error:
+        Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _output_error(path, error) from error
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    if hasattr(os, "O_DIRECTORY"):  # not on Windows, where a rename is durable without it
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _output_error(path: Path, error: OSError) -> VoxfaceError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        hint = "Free some disk space and run again."
+        return LimitError(f"no space left to write {path}.", hint=hint, source=str(path))
+    return OutputError(
+        f"cannot write {path}: {error.strerror}.", hint="Choose another place with -o.", source=str(path)
+    )
+
+
+def sha256_hex(path: str | Path) -> str:
+    """The SHA-256 of a file as 64 hex digits, read in blocks.
+
+    Raises: InputError: the file cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}.", source=str(path)) from error

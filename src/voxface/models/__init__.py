@@ -1,0 +1,1 @@
+"""Nets from rows of features to rows of channels."""

@@ -1,0 +1,1 @@
+"""A bundle and sound in, a face clip out."""
