@@ -1,0 +1,153 @@
+"""The features a model takes: log-mel, and on request loudness, zero crossings and voice activity (SPEC A2).
+
+One extractor with explicit state; a recording and a stream run the same steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from voxface.audio.level import LevelSpec
+from voxface.audio.mel import LogMel, decibels
+from voxface.audio.voice import VoiceActivity, VoiceState, level_db, window_levels
+from voxface.errors import BundleSchemaError
+from voxface.stream import Array, Stage, run_whole
+from voxface.timebase import HALF_WINDOW_MS
+
+MEL_BANDS = 80
+ROW_WIDTHS = (80, 83)
+_BLOCK_ROWS = 256  # rows worked on at a time, so that their intermediate arrays stay in cache
+
+
+class FeatureState(NamedTuple):
+    """Samples that later rows still need, the peak of the level control, the floor and hold of voice activity."""
+
+    heard: Array
+    peak_db: float
+    voice: VoiceState
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """What the rows of a model are; stands in its bundle.
+
+    kind:    name of the extractor in FEATURES
+    rows:    numbers per row: 80 (mel dB) or 83 (mel dB, RMS in dB, zero-crossing rate, voice activity)
+    clip_db: mel energies are clipped to this range, in training and at run time alike
+    level:   the level control before the mels, or None
+    """
+
+    kind: str = "logmel"
+    rows: int = 80
+    clip_db: tuple[float, float] = (-80.0, 10.0)
+    level: LevelSpec | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in FEATURES:
+            raise BundleSchemaError(f"unknown feature kind {self.kind!r}; this version knows: {', '.join(FEATURES)}.")
+        if self.rows not in ROW_WIDTHS:
+            raise BundleSchemaError(f"a row has 80 or 83 numbers; the feature asks for {self.rows}.")
+        if not self.clip_db[0] < self.clip_db[1]:
+            raise BundleSchemaError(f"clip_db must rise; got {self.clip_db}.")
+
+    def extractor(self) -> Stage:
+        """The stage (n,) samples at 16 kHz -> (rows, 80 | 83) float32."""
+        return FEATURES[self.kind](self)
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in `bundle.json`."""
+        return asdict(self) | {"clip_db": list(self.clip_db)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> FeatureSpec:
+        """Read what to_json wrote. Raises: BundleSchemaError: a field is missing or of the wrong kind."""
+        try:
+            level = None if value["level"] is None else LevelSpec(**{k: float(v) for k, v in value["level"].items()})
+            low, high = value["clip_db"]
+            return cls(str(value["kind"]), int(value["rows"]), (float(low), float(high)), level)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BundleSchemaError(f"the feature of the bundle cannot be read: {error!r}.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class LogMelRows:
+    """Rows of log-mel energies, and of loudness, crossings and voice where the spec asks for them.
+
+    n samples give 1 + n // 160 rows; row i is centred on sample 160 i and needs the 200 samples after it.
+    """
+
+    spec: FeatureSpec
+
+    def start(self) -> FeatureState:
+        return FeatureState(
+            LogMel().start(), self.spec.level.start() if self.spec.level else 0.0, VoiceActivity().start()
+        )
+
+    def step(self, state: FeatureState, samples: Array) -> tuple[FeatureState, Array]:
+        """Take (n,) float32 samples at 16 kHz, any n; give (new state, (rows, width) float32)."""
+        mel = LogMel()
+        heard = np.concatenate([state.heard, samples])
+        rows = mel.ready(len(heard))
+        out = np.empty((rows, self.spec.rows), np.float32)
+        for at in range(0, rows, _BLOCK_ROWS):
+            count = min(_BLOCK_ROWS, rows - at)
+            state = self._rows(
+                state, heard[at * mel.hop : (at + count - 1) * mel.hop + mel.window], out[at : at + count]
+            )
+        return state._replace(heard=heard[rows * mel.hop :].copy()), out
+
+    def finish(self, state: FeatureState) -> Array:
+        """The last rows: silence stands in for the 200 samples that never came."""
+        return self.step(state, np.zeros(LogMel().window // 2, np.float32))[1]
+
+    def _rows(self, state: FeatureState, heard: Array, out: Array) -> FeatureState:
+        """Fill `out` with the rows of `heard`, which ends with the last row's window."""
+        count, spec = len(out), self.spec
+        power = LogMel().power(heard, count)
+        loud: Array | None = None
+        gain: Array | None = None
+        if spec.level or spec.rows > MEL_BANDS:
+            rms, zcr = window_levels(heard, count)
+            loud = level_db(rms)
+        if spec.level and loud is not None:
+            peak, gain = spec.level.step(state.peak_db, loud)
+            power *= (10 ** (gain / 10))[:, None]
+            state = state._replace(peak_db=peak)
+        np.clip(decibels(power), *spec.clip_db, out=out[:, :MEL_BANDS])
+        if spec.rows > MEL_BANDS and loud is not None:
+            voice, activity = VoiceActivity().step(state.voice, loud)
+            out[:, 80] = loud if gain is None else np.maximum(loud + gain, -80)
+            out[:, 81], out[:, 82] = zcr, activity
+            state = state._replace(voice=voice)
+        return state
+
+
+FEATURES: dict[str, type[LogMelRows]] = {"logmel": LogMelRows}
+"""Feature extractors by name."""
+
+FEATURE_LOOK_AHEAD_MS = HALF_WINDOW_MS
+"""Sound after a row's centre that the extractor waits for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AudioRows:
+    """The rows of a recording, each kind by its name, as the audio JSON holds them (SPEC C2).
+
+    mel_db: (rows, 80) float32 dB · rms: (rows,) 0...1 · zcr: (rows,) · vad: (rows,) 0...1
+    """
+
+    mel_db: Array
+    rms: Array
+    zcr: Array
+    vad: Array
+
+
+def audio_rows(samples: Array) -> AudioRows:
+    """All features of (n,) float32 samples at 16 kHz, without level control and without a mel ceiling."""
+    rows = run_whole(FeatureSpec(rows=83, clip_db=(-80.0, float("inf"))).extractor(), samples)
+    rms = np.concatenate([10 ** (rows[:, 80] / 20)])
+    return AudioRows(rows[:, :80], np.where(rows[:, 80] <= -80, 0, rms).astype(np.float32), rows[:, 81], rows[:, 82])

@@ -1,0 +1,88 @@
+"""Loudness, zero crossings and voice activity of the same 400 samples that a mel row sees (SPEC A2)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from voxface.stream import Array
+from voxface.timebase import ROW_HOP, ROW_RATE_HZ, ROW_WINDOW
+
+RMS_FLOOR_DB = -80.0
+_PART = 80  # samples; a window is 5 parts, a hop 2, so sums over parts serve overlapping windows
+
+
+def window_levels(heard: Array, rows: int) -> tuple[Array, Array]:
+    """RMS and zero-crossing rate of the windows that begin at samples 0, 160, 320, ... of `heard`.
+
+    Returns: (rows,) float32 RMS, unwindowed; (rows,) float32 sign changes among the 400 samples / 400.
+    """
+    used = np.ascontiguousarray(heard[: (rows - 1) * ROW_HOP + ROW_WINDOW] if rows else heard[:0], np.float32)
+    parts = used.reshape(-1, _PART)
+    squares = np.einsum("ij,ij->i", parts, parts)
+    negative = np.signbit(used)
+    changes = np.empty(len(used), np.int8)
+    changes[:1] = 0
+    np.not_equal(negative[1:], negative[:-1], out=changes[1:].view(bool))
+    crossings = changes.reshape(-1, _PART).sum(axis=1, dtype=np.int32)
+    first = changes[: rows * ROW_HOP : ROW_HOP]  # the change into a window's first sample is not among its own
+    rms = np.sqrt(_over_window(squares, rows) / ROW_WINDOW)
+    zcr = (_over_window(crossings, rows) - first) / np.float32(ROW_WINDOW)
+    return rms.astype(np.float32), zcr.astype(np.float32)
+
+
+def _over_window(parts: Array, rows: int) -> Array:
+    """Sums over the five parts of each window; windows start every second part."""
+    end = 2 * rows
+    return (
+        parts[0:end:2]
+        + parts[1 : end + 1 : 2]
+        + parts[2 : end + 2 : 2]
+        + parts[3 : end + 3 : 2]
+        + parts[4 : end + 4 : 2]
+    )
+
+
+def level_db(rms: Array) -> Array:
+    """20 log10 of the RMS, float32 dB re full scale, no lower than -80."""
+    result: Array = 20 * np.log10(np.maximum(rms, np.float32(10 ** (RMS_FLOOR_DB / 20))))
+    return result
+
+
+class VoiceState(NamedTuple):
+    """Floor of the background in dB, the value held, and for how many more rows."""
+
+    floor_db: float
+    held: float
+    rows_left: int
+
+
+class VoiceActivity:
+    """How surely somebody speaks, from level over a running floor.
+
+    The floor is the running minimum of the level; it falls at once and rises 1 dB/s. Activity grows from 0 at 6 dB
+    above the floor to 1 at 18 dB, and the last value >= 0.5 is held for 100 ms. Causal.
+    """
+
+    RISE_DB = 1.0 / ROW_RATE_HZ  # per row
+    HOLD_ROWS = 10
+
+    def start(self) -> VoiceState:
+        """Before the first row the background is taken to be at -60 dB."""
+        return VoiceState(-60.0, 0.0, 0)
+
+    def step(self, state: VoiceState, level: Array) -> tuple[VoiceState, Array]:
+        """(rows,) level in dB -> (new state, (rows,) float32 activity in [0, 1])."""
+        n = len(level)
+        if not n:
+            return state, np.zeros(0, np.float32)
+        rise = self.RISE_DB * np.arange(1, n + 1)
+        floor = np.minimum(np.minimum.accumulate(level - rise), state.floor_db) + rise
+        raw = np.clip((level - floor - 6) / 12, 0, 1).astype(np.float32)
+        sure = np.maximum.accumulate(np.where(raw >= 0.5, np.arange(n), -1))  # last sure row at or before each row
+        held = np.where(sure >= 0, raw[sure], np.float32(state.held))
+        since = np.where(sure >= 0, np.arange(n) - sure, np.arange(n) + self.HOLD_ROWS + 1 - state.rows_left)
+        activity = np.where(since <= self.HOLD_ROWS, held, raw)
+        left = max(0, self.HOLD_ROWS - int(since[-1]))
+        return VoiceState(float(floor[-1]), float(held[-1]), left), activity

@@ -1,0 +1,69 @@
+"""Samples in, rows of face out: features, net, and the look-ahead taken away again."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from voxface.bundle import Bundle
+from voxface.runtime.net import Net, States
+from voxface.stream import Array, run_whole
+from voxface.timebase import ROW_HOP
+
+_BLOCK = 1000  # rows in one call of the net: 10 s
+_WARM_ROWS = 64  # silence that the net has heard before the first sample: more than its receptive field of 63
+
+
+class AnimatorState(NamedTuple):
+    """State of the features, states of the net, rows of look-ahead still to be dropped."""
+
+    features: Any
+    net: States
+    skip: int
+
+
+class Animator:
+    """A stage from (n,) samples at 16 kHz to (rows, channels) face values at 100 Hz.
+
+    n samples give 1 + n // 160 rows; row i shows the face at i / 100 seconds. Its columns are those of the bundle's
+    outputs, one behind the other (`channels`). A row is given once the sound up to the bundle's look-ahead and the half
+    window of the features behind it has come.
+    """
+
+    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+        self.bundle = bundle
+        self.net = Net(bundle, threads)
+        self.features = bundle.feature.extractor()
+        self.channels = tuple(name for out in bundle.outputs for name in out.channels)
+
+    def start(self) -> AnimatorState:
+        """Before the first sample the net has heard silence."""
+        return AnimatorState(self.features.start(), self._warm, self.bundle.look_ahead_rows)
+
+    @cached_property
+    def _warm(self) -> States:
+        silence = run_whole(self.features, np.zeros(_WARM_ROWS * ROW_HOP, np.float32))
+        return self.net.step(self.net.start(), silence[None])[0]
+
+    def step(self, state: AnimatorState, samples: Array) -> tuple[AnimatorState, Array]:
+        """Take (n,) samples; give (new state, (rows, channels) float32)."""
+        features, rows = self.features.step(state.features, samples)
+        net, face = self._run(state.net, rows)
+        skip = min(state.skip, len(face))
+        return AnimatorState(features, net, state.skip - skip), face[skip:]
+
+    def finish(self, state: AnimatorState) -> Array:
+        """The last rows: silence follows the sound, for as long as the net looks ahead."""
+        ahead = np.zeros(self.bundle.look_ahead_rows * ROW_HOP, np.float32)
+        state, face = self.step(state, ahead)
+        rest = self._run(state.net, self.features.finish(state.features))[1]
+        return np.concatenate([face, rest[state.skip :]])
+
+    def _run(self, states: States, rows: Array) -> tuple[States, Array]:
+        parts = [np.zeros((0, len(self.channels)), np.float32)]
+        for at in range(0, len(rows), _BLOCK):
+            states, found = self.net.step(states, rows[None, at : at + _BLOCK])
+            parts.append(np.concatenate([found[out.name][0] for out in self.bundle.outputs], axis=1))
+        return states, np.concatenate(parts)

@@ -1,0 +1,77 @@
+"""What an animator may turn after the model: gain and offset per channel, intensity, mouth only."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voxface.errors import InputError, UsageError
+from voxface.face.rig import ARKIT, HEAD, MOUTH, canonical_name
+from voxface.stream import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Polish:
+    """weight * gain * intensity + offset per channel, clipped to [0, 1]; it has no memory.
+
+    gain, offset: by channel name; 1 and 0 where a channel is not named
+    intensity:    factor on all weights
+    mouth_only:   everything but jaw, mouth, cheekPuff and tongue rests; the head looks ahead
+    """
+
+    gain: Mapping[str, float] = field(default_factory=dict)
+    offset: Mapping[str, float] = field(default_factory=dict)
+    intensity: float = 1.0
+    mouth_only: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.intensity <= 10:
+            raise UsageError(f"--intensity is a factor from 0 to 10; got {self.intensity}.")
+        for name in [*self.gain, *self.offset]:
+            if name not in ARKIT:
+                raise UsageError(f"{name!r} is no ARKit channel.", hint="The names: voxface.ARKIT.")
+
+    def apply(self, frames: Array, channels: tuple[str, ...]) -> Array:
+        """(frames, channels) values of weights and head -> the same, polished; weights end up in [0, 1]."""
+        out = frames.copy()
+        weights = [i for i, name in enumerate(channels) if name in ARKIT]
+        gain = np.array([self.gain.get(channels[i], 1.0) * self.intensity for i in weights], np.float32)
+        offset = np.array([self.offset.get(channels[i], 0.0) for i in weights], np.float32)
+        out[:, weights] = np.clip(frames[:, weights] * gain + offset, 0, 1)
+        if self.mouth_only:
+            still = [i for i, name in enumerate(channels) if name not in MOUTH]
+            out[:, still] = 0
+            out[:, [i for i, name in enumerate(channels) if name == HEAD[3]]] = 1
+        return out
+
+
+def load_polish(path: str | Path, **more: Any) -> Polish:
+    """Read gains and offsets from a TOML file with the tables [gain] and [offset]: channel = number.
+
+    Raises: InputError: the file cannot be read. UsageError: it is not TOML, or has other tables, names or values.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+        tables = tomllib.loads(text)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}.", source=str(path)) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"{path} is not TOML: {error}.", source=str(path)) from error
+    unknown = sorted(set(tables) - {"gain", "offset"})
+    if unknown:
+        raise UsageError(f"{path} has {unknown[0]!r}; it may have the tables [gain] and [offset].", source=str(path))
+    return Polish(_numbers(tables.get("gain", {}), path), _numbers(tables.get("offset", {}), path), **more)
+
+
+def _numbers(table: Any, path: str | Path) -> dict[str, float]:
+    values = {}
+    for name, value in table.items() if isinstance(table, dict) else ():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not -10 <= value <= 10:
+            raise UsageError(f"{path}: {name} must be a number from -10 to 10; got {value!r}.", source=str(path))
+        values[canonical_name(name)] = float(value)
+    return values
