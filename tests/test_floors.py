@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dataset": {"face", "audio", "capture", "export"},
     "runtime": {"face", "audio", "bundle"},
     "evaluation": {"face", "audio", "bundle", "dataset", "runtime"},
-    "training": {"face", "audio", "models", "bundle", "dataset", "evaluation"},
+    "training": {"face", "audio", "models", "bundle", "dataset", "runtime", "evaluation"},
     "cli": {
         "face", "audio", "models", "bundle", "export", "capture", "dataset", "runtime", "evaluation", "training",
         "__init__",

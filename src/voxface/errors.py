@@ -116,6 +116,12 @@ class CheckpointError(VoxfaceError):
     code = "E-CHECKPOINT"
 
 
+class TrainingError(VoxfaceError):
+    """Training that cannot go on: its numbers are no longer finite."""
+
+    code = "E-TRAINING"
+
+
 class OutputError(VoxfaceError):
     """A result that cannot be written where it was asked for."""
 

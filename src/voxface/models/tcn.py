@@ -1,0 +1,147 @@
+"""A causal temporal convolution net: rows of features in, rows of channels out, state in and out (SPEC A4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from voxface.errors import UsageError
+
+States = tuple[Tensor, ...]
+
+MEL_BANDS = 80
+HEAD_W = 55  # of the 59 channels: 52 weights, position x, y, z, then the quaternion, w first
+_OUTPUT_UNIT = 0.1  # a typical size of a blendshape weight; the last layer speaks in tenths
+MAX_LOOK_AHEAD = 31  # rows; half of the receptive field, which makes the net a centred one
+
+
+@dataclass(frozen=True, slots=True)
+class TcnConfig:
+    """The shape of a Tcn.
+
+    features:        numbers per row in: 80 (mel dB) or 83 (mel dB, RMS in dB, zero-crossing rate, voice activity)
+    channels:        numbers per row out: 52 weights and 7 of the head pose
+    width:           channels inside
+    kernel:          rows each layer combines, `dilation` rows apart
+    dilations:       one layer for each; the defaults see 63 rows
+    residual:        layers add to what they got, instead of replacing it
+    dropout:         share of the inner values left out in training
+    look_ahead_rows: the output after row t describes row t - look_ahead_rows
+    """
+
+    features: int = MEL_BANDS
+    channels: int = 59
+    width: int = 128
+    kernel: int = 3
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 16)
+    residual: bool = True
+    dropout: float = 0.1
+    look_ahead_rows: int = 6
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dilations", tuple(self.dilations))
+        if self.features not in (MEL_BANDS, MEL_BANDS + 3):
+            raise UsageError(f"a net takes 80 or 83 features; got {self.features}.")
+        if min(self.channels, self.width, self.kernel, len(self.dilations), *self.dilations) < 1:
+            raise UsageError(f"channels, width, kernel and dilations must be at least 1; got {self}.")
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"dropout is a share from 0 to below 1; got {self.dropout}.")
+        if not 0 <= self.look_ahead_rows <= MAX_LOOK_AHEAD:
+            raise UsageError(f"the look-ahead is 0 to {MAX_LOOK_AHEAD} rows; got {self.look_ahead_rows}.")
+
+    @property
+    def receptive_field(self) -> int:
+        """Rows that one output sees, its own included."""
+        return 1 + (self.kernel - 1) * sum(self.dilations)
+
+    @property
+    def state_shapes(self) -> tuple[tuple[int, int], ...]:
+        """(rows, width) of each state: what a layer must remember of the rows before."""
+        return tuple((dilation * (self.kernel - 1), self.width) for dilation in self.dilations)
+
+
+class Layer(nn.Module):
+    """One dilated causal convolution, then a mixing of channels.
+
+    The convolution is written as a matrix product over the shifted rows laid side by side: torch, ONNX and int8
+    arithmetic all run that form well (RESEARCH B3).
+    """
+
+    def __init__(self, config: TcnConfig, dilation: int) -> None:
+        super().__init__()
+        self.kernel, self.dilation, self.residual = config.kernel, dilation, config.residual
+        self.gather = nn.Linear(config.kernel * config.width, config.width)
+        self.mix = nn.Linear(config.width, config.width)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, state: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, dilation * (kernel - 1), width) state, (batch, n, width) rows -> new state, (batch, n, width)."""
+        heard = torch.cat([state, rows], dim=1)
+        reach = self.dilation * (self.kernel - 1)
+        shifts = range(0, reach, self.dilation)
+        side_by_side = torch.cat([*(heard[:, at : at - reach] for at in shifts), heard[:, reach:]], dim=2)
+        out = self.dropout(self.mix(torch.relu(self.gather(side_by_side))))
+        out = rows + out if self.residual else torch.relu(out)
+        return heard[:, heard.shape[1] - reach :], out
+
+
+class Tcn(nn.Module):
+    """Rows (batch, rows, features) -> (batch, rows, channels), causal; see TcnConfig for the look-ahead.
+
+    Outputs are in natural units: weights about 0 to 1, metres, a quaternion that is not yet of length 1.
+    """
+
+    input_centre: Tensor
+    input_scale: Tensor
+
+    def __init__(self, config: TcnConfig) -> None:
+        super().__init__()
+        self.config = config
+        centre, scale = input_affine(config.features)
+        self.register_buffer("input_centre", centre, persistent=False)
+        self.register_buffer("input_scale", scale, persistent=False)
+        self.enter = nn.Linear(config.features, config.width)
+        self.layers = nn.ModuleList(Layer(config, dilation) for dilation in config.dilations)
+        self.leave = nn.Linear(config.width, config.channels)
+        self._begin_at_rest()
+
+    def _begin_at_rest(self) -> None:
+        """Before training the face is neutral and looks into the camera."""
+        with torch.no_grad():
+            self.leave.weight.mul_(0.1)
+            self.leave.bias.zero_()
+            if self.config.channels > HEAD_W:
+                self.leave.bias[HEAD_W] = 1 / _OUTPUT_UNIT
+
+    def start(self, batch: int = 1) -> States:
+        """States before the first row: (batch, dilation * (kernel - 1), width) zeros for each layer."""
+        like = self.enter.weight
+        return tuple(like.new_zeros(batch, *shape) for shape in self.config.state_shapes)
+
+    def step(self, states: States, rows: Tensor) -> tuple[States, Tensor]:
+        """Take (batch, n, features) rows, any n >= 0; give (new states, (batch, n, channels))."""
+        after = []
+        hidden = torch.relu(self.enter((rows - self.input_centre) * self.input_scale))
+        for layer, state in zip(self.layers, states, strict=True):
+            state, hidden = layer(state, hidden)
+            after.append(state)
+        out: Tensor = self.leave(torch.relu(hidden)) * _OUTPUT_UNIT
+        return tuple(after), out
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """(batch, n, features) rows from the very start -> (batch, n, channels)."""
+        return self.step(self.start(rows.shape[0]), rows)[1]
+
+
+def input_affine(features: int) -> tuple[Tensor, Tensor]:
+    """(features,) centre and scale that bring rows to about -1 to 1: fixed numbers, not statistics of any data.
+
+    Mel and RMS in dB: (x + 35) / 45, which covers -80 to 10. Zero crossings of speech lie between 0 and 0.5.
+    """
+    centre, scale = [-35.0] * MEL_BANDS, [1 / 45] * MEL_BANDS
+    if features > MEL_BANDS:
+        centre += [-35.0, 0.25, 0.5]
+        scale += [1 / 45, 4.0, 2.0]
+    return torch.tensor(centre), torch.tensor(scale)

@@ -1,0 +1,178 @@
+"""A checkpoint becomes a bundle: the net with a resting face built in, as ONNX, checked against the net it came from."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from voxface.bundle import SUFFIX, Bundle, OutputSpec, StateSpec, save_bundle
+from voxface.errors import BundleError, CheckpointError
+from voxface.face.rig import ARKIT, HEAD
+from voxface.models.registry import MODELS
+from voxface.runtime.net import Net
+from voxface.training.checkpoint import CheckpointHeader, load_checkpoint, under
+from voxface.training.data import silence_row
+from voxface.training.recipes import Recipe
+
+OPSET = 17
+LARGEST_DIFFERENCE = 1e-4
+_WEIGHTS = len(ARKIT)
+_REST_MARGIN = 1e-4  # hides the last bits in which two runtimes differ, so that silence gives exact zeros
+OUTPUTS = (OutputSpec("weights", ARKIT, "1"), OutputSpec("head", HEAD, "m, quaternion wxyz"))
+
+
+class Shipped(nn.Module):
+    """A trained net as bundles hold it: (rows, *states) -> (weights, head, *new states).
+
+    weights: clip((y - rest) / (1 - rest), 0, 1), where rest is what the net says of digital silence: the face rests
+    exactly when nothing is heard. head: the pose relative to that of silence, its quaternion of length 1.
+    """
+
+    rest: Tensor
+    head_rest: Tensor
+    head_turn: Tensor
+
+    def __init__(self, net: Any, silence: Tensor) -> None:
+        super().__init__()
+        self.net = net
+        rest = resting_output(net, silence)
+        self.register_buffer("rest", (rest[:_WEIGHTS] + _REST_MARGIN).clamp(-1, 0.9))
+        self.register_buffer("head_rest", rest[_WEIGHTS : _WEIGHTS + 3])
+        self.register_buffer("head_turn", conjugate_product(rest[_WEIGHTS + 3 :]))
+
+    def forward(self, rows: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+        """(batch, n, features) rows -> (batch, n, 52) weights, (batch, n, 7) head, the new states."""
+        after, out = self.net.step(states, rows)
+        weights = ((out[..., :_WEIGHTS] - self.rest) / (1 - self.rest)).clamp(0, 1)
+        position = out[..., _WEIGHTS : _WEIGHTS + 3] - self.head_rest
+        turn = out[..., _WEIGHTS + 3 :] @ self.head_turn.T
+        turn = turn / turn.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+        return weights, torch.cat([position, turn], dim=-1), *after
+
+
+def resting_output(net: Any, silence: Tensor) -> Tensor:
+    """(59,): what a net says once it has heard nothing but the row `silence` for as long as it can remember."""
+    rows = silence.expand(1, net.config.receptive_field, -1)
+    with torch.no_grad():
+        out: Tensor = net.eval()(rows)[0, -1]
+    return out
+
+
+def conjugate_product(rest: Tensor) -> Tensor:
+    """(4, 4) matrix M with M q = conj(rest) q, for unit quaternions w, x, y, z: the rotation beyond the resting one."""
+    w, x, y, z = (rest / rest.norm().clamp_min(1e-6)).tolist()
+    return torch.tensor([[w, x, y, z], [-x, w, z, -y], [-y, -z, w, x], [-z, y, -x, w]])
+
+
+def export_bundle(
+    checkpoint: Path,
+    folder: Path,
+    *,
+    name: str | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> tuple[Bundle, float]:
+    """Make a bundle of a checkpoint's mean weights.
+
+    Args:
+        checkpoint: a run folder, or its checkpoint.safetensors.
+        folder: of the bundle, `<name>.voxface`.
+        name: of the bundle; default: the folder's.
+        metrics: of an evaluation, kept in the bundle.
+        about: added to what the checkpoint says of its data.
+    Returns: the bundle, and the largest difference between torch and onnxruntime, at most 1e-4.
+    Raises: CheckpointError: the checkpoint cannot be read. BundleError: too large, or the two differ by more.
+    """
+    header, tensors = load_checkpoint(checkpoint)
+    recipe = Recipe.from_json(header.recipe)
+    shipped = shipped_net(recipe, under("mean", tensors), checkpoint)
+    parts: dict[str, Any] = {
+        "model": to_onnx(shipped),
+        "name": name or folder.name.removesuffix(SUFFIX),
+        "feature": recipe.feature,
+        "look_ahead_rows": recipe.config.look_ahead_rows,
+        "states": state_specs(recipe),
+        "outputs": OUTPUTS,
+        "training": _training(header) | dict(about or {}),
+        "metrics": dict(metrics or {"validation": header.validated}),
+    }
+    with tempfile.TemporaryDirectory() as trial:
+        difference = parity(shipped, save_bundle(Path(trial) / f"trial{SUFFIX}", **parts))
+    if not difference <= LARGEST_DIFFERENCE:
+        raise BundleError(
+            f"the exported model differs from the trained one by {difference:.1e}, more than {LARGEST_DIFFERENCE:.0e}.",
+            hint="This is a fault of the export; report it.",
+        )
+    return save_bundle(folder, **parts), difference
+
+
+def shipped_net(recipe: Recipe, weights: dict[str, Tensor], source: Path) -> Shipped:
+    """The net of a recipe with given weights, ready to ship. Raises: CheckpointError: the weights do not fit."""
+    net = MODELS[recipe.model][1](recipe.config)
+    try:
+        net.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{source} holds weights of another net than its recipe: {str(error).splitlines()[-1].strip()}",
+            source=str(source),
+        ) from error
+    return Shipped(net.eval(), torch.from_numpy(silence_row(recipe.feature))).eval()
+
+
+def state_specs(recipe: Recipe) -> tuple[StateSpec, ...]:
+    """The states of the net, by name, with a batch of 1."""
+    return tuple(StateSpec(f"layer{i}", (1, *shape)) for i, shape in enumerate(recipe.config.state_shapes))
+
+
+def to_onnx(shipped: Shipped) -> bytes:
+    """The ONNX form: inputs "rows", "layer0", ...; outputs "weights", "head", "layer0_next", ...; free batch and rows."""
+    config = shipped.net.config
+    states = [f"layer{i}" for i in range(len(config.state_shapes))]
+    after = [f"{state}_next" for state in states]
+    grid = {0: "batch", 1: "rows"}
+    file = io.BytesIO()
+    with warnings.catch_warnings():  # the form that works on TorchScript is announced to go, and still the exact one
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            shipped,
+            (torch.zeros(1, 4, config.features), *shipped.net.start()),
+            file,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["rows", *states],
+            output_names=["weights", "head", *after],
+            dynamic_axes={"rows": grid, "weights": grid, "head": grid} | {name: {0: "batch"} for name in states + after},
+        )
+    return file.getvalue()
+
+
+def parity(shipped: Shipped, bundle: Bundle) -> float:
+    """The largest difference between torch and onnxruntime over 500 random rows, fed in packets of odd sizes."""
+    random = np.random.default_rng(7)
+    low, high = bundle.feature.clip_db
+    rows = random.uniform(low, high, (2, 500, bundle.feature.rows)).astype(np.float32)
+    net = Net(bundle)
+    states, expected_states, at, worst = net.start(batch=2), shipped.net.start(2), 0, 0.0
+    for size in (1, 7, 100, 392):
+        block = rows[:, at : at + size]
+        at += size
+        states, found = net.step(states, block)
+        with torch.no_grad():
+            weights, head, *expected_states = shipped(torch.from_numpy(block), *expected_states)
+        pairs = [(found["weights"], weights), (found["head"], head), *zip(states, expected_states, strict=True)]
+        worst = max([worst, *(float(np.abs(a - b.numpy()).max()) for a, b in pairs)])
+    return worst
+
+
+def _training(header: CheckpointHeader) -> dict[str, Any]:
+    """What a bundle says of how it was trained."""
+    kept = {"data": "", "licences": [], "commit": ""} | header.about
+    return kept | {"data_sha256": header.data, "steps": header.step, "recipe": header.recipe}
