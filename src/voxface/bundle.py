@@ -1,8 +1,8 @@
 """The shipped form of a model: a folder `<name>.voxface/` with `model.onnx` and `bundle.json` (SPEC C6).
 
 `model.onnx` takes "rows" (batch, rows, width) float32 and each state by its name; it gives each output by its name and
-each state as "<name>_next". Batch and rows are free. `bundle.json` says everything else: channels, features, look-ahead,
-how it was trained and what was measured.
+each state as "<name>_next". Batch and rows are free. `bundle.json` says everything else: channels, features,
+look-ahead, how it was trained and what was measured.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ class Bundle:
         if len(weights) != 1 or weights[0].channels != self.rig:
             has = len(weights[0].channels) if weights else 0
             raise BundleSchemaError(
-                f"{where}: its output 'weights' has {has} channels, its rig {len(self.rig)}; they must be the same names "
-                "in the same order."
+                f"{where}: its output 'weights' has {has} channels, its rig {len(self.rig)}; "
+                "they must be the same names in the same order."
             )
         strange = sorted(set(self.rig) - set(ARKIT))
         if strange:

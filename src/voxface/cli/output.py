@@ -39,8 +39,13 @@ class Output:
     def result(self, text: str, **values: Any) -> None:
         """The answer: text to stdout, or with --json the values, printed as one object at the end."""
         self.results.update(values)
-        if not self.json:
+        if text and not self.json:
             _print(text, sys.stdout)
+
+    def problem(self, error: VoxfaceError) -> None:
+        """One line for an input that failed while the run goes on."""
+        if not self.json:
+            _print(f"error[{error.code}]: {one_line(str(error))}", sys.stderr)
 
     def warn(self, warning: Warning) -> None:
         """One line to stderr for input that was mended; kept for --json."""

@@ -118,4 +118,5 @@ def _mono(samples: Array, channel: str) -> Array:
         if channel != "mix" and not (channel.isdigit() and 1 <= int(channel) <= values.shape[1]):
             raise UsageError(f"channel {channel!r} of samples with {values.shape[1]} channels.")
         values = values.mean(axis=1) if channel == "mix" else values[:, int(channel) - 1]
-    return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    finite: Array = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    return finite

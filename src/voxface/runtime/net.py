@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -29,20 +31,10 @@ class Net:
         options.inter_op_num_threads = 1
         options.log_severity_level = 4  # errors reach us as exceptions, in our own words
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            model = onnxruntime.InferenceSession(bundle.model_bytes(), options, providers=["CPUExecutionProvider"])
-        except (RuntimeError, ValueError, NotImplementedError) as error:  # what onnxruntime's exceptions derive from
-            raise BundleError(
-                f"onnxruntime cannot open the model of bundle {bundle.name!r}: {_first_line(error)}."
-            ) from error
-        except Exception as error:
-            if not type(error).__module__.startswith("onnxruntime"):
-                raise
-            raise BundleError(
-                f"onnxruntime cannot open the model of bundle {bundle.name!r}: {_first_line(error)}."
-            ) from error
+        data = bundle.model_bytes()
+        with _in_our_words(BundleError, f"onnxruntime cannot open the model of bundle {bundle.name!r}"):
+            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         self.bundle = bundle
-        self._session = model
         self._outputs = [out.name for out in bundle.outputs]
         self._wanted = self._outputs + [f"{state.name}_next" for state in bundle.states]
         self._check()
@@ -70,14 +62,8 @@ class Net:
         expected |= {f"{state.name}_next": state.shape[-1] for state in bundle.states}
         self._compare("outputs", outputs, expected)
         rows = np.full((1, 2, bundle.feature.rows), bundle.feature.clip_db[0], np.float32)
-        try:
+        with _in_our_words(BundleSchemaError, f"the model of bundle {bundle.name!r} does not fit its bundle.json"):
             states, found = self.step(self.start(), rows)
-        except Exception as error:
-            if not type(error).__module__.startswith("onnxruntime"):
-                raise
-            raise BundleSchemaError(
-                f"the model of bundle {bundle.name!r} does not run on the shapes in its bundle.json: {_first_line(error)}."
-            ) from error
         for out in bundle.outputs:
             if found[out.name].shape != (1, 2, len(out.channels)):
                 raise BundleSchemaError(
@@ -101,9 +87,19 @@ class Net:
             have = found[name][-1] if found[name] else None
             if isinstance(have, int) and have != width:
                 raise BundleSchemaError(
-                    f"the model of bundle {self.bundle.name!r} has {have} numbers in {name!r}; its bundle.json says {width}."
+                    f"the model of bundle {self.bundle.name!r} has {have} numbers in {name!r}; "
+                    f"its bundle.json says {width}."
                 )
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+@contextmanager
+def _in_our_words(kind: type[BundleError], what: str) -> Iterator[None]:
+    """Turn what onnxruntime raises (its own classes, or plain ones for damaged files) into one of our errors."""
+    try:
+        yield
+    except Exception as error:
+        foreign = type(error).__module__.startswith("onnxruntime")
+        if not foreign and not isinstance(error, RuntimeError | ValueError | NotImplementedError):
+            raise
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise kind(f"{what}: {lines[0][:200]}.") from error

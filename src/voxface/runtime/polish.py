@@ -50,7 +50,7 @@ class Polish:
         return out
 
 
-def load_polish(path: str | Path, **more: Any) -> Polish:
+def load_polish(path: str | Path) -> Polish:
     """Read gains and offsets from a TOML file with the tables [gain] and [offset]: channel = number.
 
     Raises: InputError: the file cannot be read. UsageError: it is not TOML, or has other tables, names or values.
@@ -65,7 +65,7 @@ def load_polish(path: str | Path, **more: Any) -> Polish:
     unknown = sorted(set(tables) - {"gain", "offset"})
     if unknown:
         raise UsageError(f"{path} has {unknown[0]!r}; it may have the tables [gain] and [offset].", source=str(path))
-    return Polish(_numbers(tables.get("gain", {}), path), _numbers(tables.get("offset", {}), path), **more)
+    return Polish(_numbers(tables.get("gain", {}), path), _numbers(tables.get("offset", {}), path))
 
 
 def _numbers(table: Any, path: str | Path) -> dict[str, float]:

@@ -49,6 +49,11 @@ class Session:
         self._pacer = FramePacer(fps, slice(first, first + 4) if self._head else None)
 
     @property
+    def has_head(self) -> bool:
+        """The bundle gives a head pose."""
+        return self._head is not None
+
+    @property
     def latency_ms(self) -> float:
         """How long after a sound its face is known (SPEC C7)."""
         return self.animator.bundle.latency_ms(self.rate_hz)

@@ -1,0 +1,224 @@
+"""`voxface animate`: speech in, face animation out."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from voxface.cli.flags import Debug, Json, Quiet, Verbose
+from voxface.cli.output import Output, running
+from voxface.errors import SomeFailedError, UsageError, VoxfaceError
+from voxface.timebase import clock_text
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is done to every input; plain values, so that it travels to worker processes."""
+
+    fps: float
+    bundle: str
+    channel: str
+    raw: str | None
+    strict: bool
+    max_duration_s: float | None
+    format: str | None
+    gains: str | None
+    intensity: float
+    mouth_only: bool
+    threads: int | None
+
+
+def animate(
+    audio: Annotated[list[str], typer.Argument(metavar="AUDIO...", help="Speech files; - is standard input.")],
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", help="File, folder (several inputs) or - for standard output.")
+    ] = None,
+    fps: Annotated[float, typer.Option(help="Frames per second.")] = 60.0,
+    format: Annotated[str | None, typer.Option(help="Format of the output; default: by its suffix.")] = None,
+    bundle: Annotated[str, typer.Option(help="Model: a shipped name or a bundle folder.")] = "default",
+    channel: Annotated[str, typer.Option(help="mix, or the number of the channel to take.")] = "mix",
+    raw: Annotated[
+        str | None, typer.Option(help="The input is bare samples: ENCODING:RATE:CHANNELS, s16le:16000:1.")
+    ] = None,
+    gains: Annotated[str | None, typer.Option(help="TOML with tables [gain] and [offset] per channel.")] = None,
+    intensity: Annotated[float, typer.Option(help="Factor on all weights.")] = 1.0,
+    mouth_only: Annotated[bool, typer.Option("--mouth-only", help="Move jaw and mouth only.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse input that would have to be mended.")] = False,
+    max_duration: Annotated[float | None, typer.Option(help="Refuse longer recordings (seconds).")] = None,
+    jobs: Annotated[int, typer.Option(help="Inputs worked on at a time.")] = 1,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of the net for one input; default: cores, at most 4.")
+    ] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+    json: Json = False,
+) -> None:
+    """Animate speech: 52 ARKit blendshapes and head pose at any frame rate."""
+    with running(quiet, verbose, debug, json) as out:
+        job = Job(
+            fps, bundle, channel, raw, strict, max_duration, format, gains, intensity, mouth_only,
+            threads if threads else (1 if jobs > 1 else None),
+        )  # fmt: skip
+        if output == "-" and out.json:
+            raise UsageError("--json and -o - would both write to standard output.", hint="Give a file with -o.")
+        pairs = plan(audio, output, format)
+        if len(pairs) == 1:
+            _report(out, one(*pairs[0], job, out))
+            return
+        _many(pairs, job, max(1, jobs), out)
+
+
+def plan(inputs: list[str], output: str | None, format: str | None) -> list[tuple[str, str]]:
+    """Which input goes to which output: a file, `-`, or a folder for several inputs; no two to the same place.
+
+    Raises: UsageError: outputs collide, several inputs go to one file, or an output is its own input.
+    """
+    from voxface.export.formats import format_named
+
+    suffix = format_named(format).suffixes[0] if format else ".csv"
+    folder = output is not None and output != "-" and (Path(output).is_dir() or output.endswith("/") or len(inputs) > 1)
+    if len(inputs) > 1 and output is not None and (output == "-" or Path(output).is_file() or Path(output).suffix):
+        raise UsageError("several inputs need a folder as output.", hint="Give one with -o FOLDER/.")
+    pairs = []
+    for name in inputs:
+        stem = "stdin" if name == "-" else Path(name).stem
+        if output is None or folder:
+            pairs.append((name, str(Path(output or ".") / f"{stem}{suffix}")))
+        else:
+            pairs.append((name, output))
+    targets = [target for _, target in pairs if target != "-"]
+    if len(set(targets)) < len(targets):
+        twice = sorted({target for target in targets if targets.count(target) > 1})
+        raise UsageError(
+            f"two inputs would both be written to {twice[0]}.", hint="Animate them into different folders."
+        )
+    for name, target in pairs:
+        if (
+            name != "-"
+            and target != "-"
+            and Path(target).exists()
+            and Path(name).exists()
+            and Path(target).samefile(name)
+        ):
+            raise UsageError(
+                f"the output {target} is the input itself.", hint="Choose another name with -o.", source=name
+            )
+    return pairs
+
+
+def one(source: str, target: str, job: Job, out: Output | None = None) -> dict[str, Any]:
+    """Animate one input into one output, in constant memory; give its summary."""
+    import sys
+
+    from voxface.audio.decode import RawFormat, open_audio
+    from voxface.export.formats import ClipHeader, format_for, open_writer
+    from voxface.face.rig import ARKIT
+    from voxface.runtime.animate import animate_blocks, offline_threads, open_animator
+    from voxface.runtime.polish import Polish, load_polish
+    from voxface.runtime.session import Session
+
+    began = time.perf_counter()
+    table = load_polish(job.gains) if job.gains else Polish()
+    polish = replace(table, intensity=job.intensity, mouth_only=job.mouth_only)
+    raw = RawFormat.parse(job.raw) if job.raw else None
+    format = format_for(target, job.format)
+    audio = open_audio(source, channel=job.channel, raw=raw, strict=job.strict, max_duration_s=job.max_duration_s)
+    with audio:
+        animator = open_animator(job.bundle, job.threads or offline_threads())
+        session = Session(animator, audio.rate_hz, job.fps, polish)
+        header = ClipHeader(
+            channels=ARKIT, fps=job.fps, start_s=0.0, has_head=session.has_head,
+            audio={"name": audio.name, "sample_rate": audio.rate_hz},
+            model={"name": animator.bundle.name, "sha256": animator.bundle.sha256},
+        )  # fmt: skip
+        clips = animate_blocks(audio, session, block=audio.rate_hz if target == "-" else 1 << 16)
+        frames = 0
+        first = next(clips)  # an input without sound fails before an output is begun
+        with (
+            _bar(out, source, audio.samples, audio.rate_hz) as move,
+            open_writer(sys.stdout.buffer if target == "-" else target, format, header) as writer,
+        ):
+            for clip in _chain(first, clips):
+                writer.add(clip)
+                frames += len(clip)
+                move(clip.duration_s)
+    seconds = time.perf_counter() - began
+    return {
+        "input": source, "output": target, "frames": frames, "fps": job.fps, "duration_s": round(frames / job.fps, 3),
+        "seconds": round(seconds, 3), "bundle": animator.bundle.name, "latency_ms": round(session.latency_ms, 1),
+    }  # fmt: skip
+
+
+def _chain(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
+    yield first
+    yield from rest
+
+
+@contextlib.contextmanager
+def _bar(out: Output | None, name: str, samples: int | None, rate_hz: int) -> Iterator[Callable[[float], None]]:
+    """A bar in seconds of sound for inputs above a minute."""
+    total = samples / rate_hz if samples else None
+    if out is None or (total is not None and total < 60):
+        yield lambda seconds: None
+        return
+    with out.progress(Path(name).name, None if total is None else round(total), "s of sound") as bar:
+        yield bar.advance
+
+
+def _many(pairs: list[tuple[str, str]], job: Job, jobs: int, out: Output) -> None:
+    """Every input, whatever becomes of the others; then how many failed."""
+    done, failed = [], []
+    with out.progress("animate", len(pairs), "files") as bar:
+        for (source, _), answer in zip(pairs, _answers(pairs, job, jobs), strict=True):
+            if isinstance(answer, VoxfaceError):
+                failed.append({"input": source, "code": answer.code, "message": str(answer)})
+                out.problem(answer)
+            else:
+                done.append(answer)
+                _line(out, answer)
+            bar.advance()
+    out.result("", files=done, failed=failed)
+    if failed:
+        names = ", ".join(entry["input"] for entry in failed[:5])
+        raise SomeFailedError(f"{len(failed)} of {len(pairs)} inputs failed: {names}.", hint="The others are written.")
+
+
+def _answers(pairs: list[tuple[str, str]], job: Job, jobs: int) -> Iterator[dict[str, Any] | VoxfaceError]:
+    """One summary or error per input, in order."""
+    if jobs == 1:
+        yield from (attempt(source, target, job) for source, target in pairs)
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(min(jobs, len(pairs)), mp_context=get_context("spawn")) as pool:
+        yield from pool.map(attempt, *zip(*pairs, strict=True), [job] * len(pairs))
+
+
+def attempt(source: str, target: str, job: Job) -> dict[str, Any] | VoxfaceError:
+    """`one`, with its error as a value."""
+    try:
+        return one(source, target, job)
+    except VoxfaceError as error:
+        return error
+
+
+def _report(out: Output, summary: dict[str, Any]) -> None:
+    _line(out, summary)
+    out.result("", **summary)
+
+
+def _line(out: Output, summary: dict[str, Any]) -> None:
+    if summary["output"] != "-":
+        speed = summary["duration_s"] / max(summary["seconds"], 1e-3)
+        out.say(
+            f"{summary['output']}: {summary['frames']} frames at {summary['fps']:g} fps, "
+            f"{clock_text(summary['duration_s'])} of speech in {summary['seconds']:.2f} s ({speed:.0f}× real time)"
+        )
