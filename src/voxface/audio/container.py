@@ -1,0 +1,290 @@
+"""Videos and other containers: the only importer of PyAV. Yields video frames and blocks of sound.
+
+The file is opened here and its handle is passed on, with white lists of formats and protocols: a playlist in disguise
+must not make FFmpeg open another file or a socket. Decoding is sequential; every time is a presentation time minus the
+start of the sound, so second 0 is the first sample that the decoder gives.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from voxface.audio.frame_rate import FramePicker, FrameRate, measure_rate
+from voxface.errors import InputError, LimitError, MissingDependencyError, VideoFormatError, VoxfaceError
+from voxface.stream import Array
+
+FORMATS = "wav,w64,flac,ogg,mp3,mov,mp4,matroska,webm,aac,aiff,caf,avi,mpegts"
+"""What may be opened; nothing in it can refer to another file."""
+
+_OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+_LARGEST_PIXELS = 8192 * 8192
+_LARGEST_GAP_S = 600.0  # silence put into one hole of the sound; a longer hole is a broken time stamp
+_SMALLEST_GAP_S = 0.01  # smaller steps are rounding of time stamps
+_BLOCK = 1 << 16  # samples of silence at a time
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What a file holds, from its packets; nothing is decoded but the first block of sound.
+
+    source: the file, as people name it
+    width, height: pixels as stored, before rotation
+    rate: frame rate of the video (frame_rate.FrameRate)
+    frames: number of video packets
+    audio_rate_hz: samples per second of the first sound track; None without one
+    zero_s: presentation time of the first sample, or of the first frame without sound; second 0 of our clock
+    """
+
+    source: str
+    width: int
+    height: int
+    rate: FrameRate
+    frames: int
+    audio_rate_hz: int | None
+    zero_s: float
+
+
+class VideoFrame(NamedTuple):
+    """time_s on the audio clock, number of the frame in the file, (height, width, 3) uint8 RGB, upright."""
+
+    time_s: float
+    number: int
+    rgb: Array
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened while frames were decoded; filled by `video_frames` as it goes."""
+
+    decoded: int = 0
+    not_rising: int = 0
+    without_time: int = 0
+    broken_packets: int = 0
+    ended_early: str = field(default="")
+
+
+def probe_video(path: str | Path) -> VideoInfo:
+    """Look into a video without decoding it.
+
+    Raises: InputError: the file cannot be read. VideoFormatError: not a video in a format we read.
+    """
+    source = str(path)
+    with _opened(path) as container:
+        stream = _video_stream(container, source)
+        times, packets = _packet_times(container, stream)
+        rate = measure_rate(times, float(stream.average_rate or 0))
+        width, height = int(stream.codec_context.width), int(stream.codec_context.height)
+    if not packets or not width or not height:
+        raise VideoFormatError(f"{source} has a video track without frames.", hint=_HINT, source=source)
+    if width * height > _LARGEST_PIXELS:
+        raise LimitError(f"{source} is {width}x{height} pixels; at most 8192x8192 are read.", source=source)
+    audio = probe_audio(path)
+    zero_s = audio[1] if audio else (float(times[0]) if len(times) else 0.0)
+    return VideoInfo(source, width, height, rate, packets, audio[0] if audio else None, zero_s)
+
+
+def probe_audio(path: str | Path | BinaryIO) -> tuple[int, float] | None:
+    """(rate in Hz, presentation time of the first sample in seconds) of the first sound track; None without one.
+
+    Raises: InputError, VideoFormatError: as probe_video.
+    """
+    with _opened(path) as container:
+        for frame in _decoded(container, "audio", Tally()):
+            return int(frame.sample_rate), float(frame.time or 0.0)
+    return None
+
+
+def video_frames(path: str | Path, info: VideoInfo, fps_limit: float, tally: Tally) -> Iterator[VideoFrame]:
+    """The frames that the rate limit keeps (SPEC A1), in order, with rising times; only they are converted to RGB.
+
+    Frames without a time get the one that the frame rate gives them; a frame whose time does not rise is dropped.
+
+    Args:
+        path: the video. info: what probe_video said of it.
+        fps_limit: frames per second to keep at most, with 1 % tolerance.
+        tally: filled while the frames are read.
+    Raises: InputError, VideoFormatError: the file cannot be read, or holds no frame that can be decoded.
+    """
+    av = _av()
+    picker = FramePicker(info.rate, fps_limit)
+    reformatter, last_s, step_s = av.video.reformatter.VideoReformatter(), -np.inf, 1.0 / info.rate.fps
+    with _opened(path) as container:
+        for index, frame in enumerate(_decoded(container, "video", tally)):
+            tally.decoded += 1
+            if frame.time is None:
+                tally.without_time += 1
+            time_s = _frame_time(frame, info.zero_s, index, last_s, step_s)
+            if time_s <= last_s:
+                tally.not_rising += 1
+                continue
+            if picker.keeps(index, time_s, last_s):
+                small = reformatter.reformat(frame, format="rgb24", threads=1)
+                yield VideoFrame(time_s, index, _upright(small.to_ndarray(), int(frame.rotation)))
+            last_s = time_s
+    if not tally.decoded:
+        raise VideoFormatError(f"no frame of {info.source} can be decoded.", hint=_HINT, source=info.source)
+
+
+def _frame_time(frame: Any, zero_s: float, index: int, last_s: float, step_s: float) -> float:
+    if frame.time is not None:
+        return float(frame.time) - zero_s
+    return last_s + step_s if np.isfinite(last_s) else index * step_s
+
+
+def _upright(rgb: Array, degrees: int) -> Array:
+    """The picture turned as its display matrix asks: degrees counter-clockwise."""
+    turns = round(degrees / 90) % 4
+    return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
+
+
+def audio_blocks(path: str | Path | BinaryIO) -> Iterator[Array]:
+    """The first sound track as (n, channels) float32 blocks at its own rate, full scale 1; nothing without one.
+
+    A hole between time stamps becomes silence, so that sample k stays at second k / rate.
+
+    Raises: InputError, VideoFormatError: the file cannot be read; its rate or channels change on the way; a hole is
+        longer than ten minutes.
+    """
+    with _opened(path) as container:
+        kind, zero_s, given = (0, 0), 0.0, 0  # rate and channels; time of the first sample; samples so far
+        for frame in _decoded(container, "audio", Tally()):
+            now = (int(frame.sample_rate), len(frame.layout.channels))
+            stated_s = None if frame.time is None else float(frame.time)
+            if not given:
+                kind, zero_s = now, stated_s or 0.0
+            if now != kind:
+                text = f"the sound of {_name(path)} changes its rate or channels on the way."
+                raise VideoFormatError(text, hint=_HINT, source=_name(path))
+            hole = 0 if stated_s is None else round((stated_s - zero_s) * kind[0]) - given
+            for block in (*_silence(hole, *kind, _name(path)), _samples(frame)):
+                given += len(block)
+                yield block
+
+
+def _silence(samples: int, rate: int, channels: int, source: str) -> Iterator[Array]:
+    if samples > _LARGEST_GAP_S * rate:
+        text = f"the sound of {source} has a hole of {samples / rate:.0f} s."
+        raise VideoFormatError(text, hint=_HINT, source=source)
+    if samples > _SMALLEST_GAP_S * rate:
+        for at in range(0, samples, _BLOCK):
+            yield np.zeros((min(_BLOCK, samples - at), channels), np.float32)
+
+
+def _samples(frame: Any) -> Array:
+    """(samples, channels) float32; integers are scaled to [-1, 1)."""
+    values = frame.to_ndarray()
+    values = values.T if frame.format.is_planar else values.reshape(-1, len(frame.layout.channels))
+    if values.dtype == np.uint8:
+        return (values.astype(np.float32) - 128) / 128
+    if values.dtype.kind == "i":
+        return values.astype(np.float32) / np.float32(2.0 ** (8 * values.dtype.itemsize - 1))
+    return values.astype(np.float32)
+
+
+_HINT = "Re-encode it, for example as MP4 with H.264 and AAC."
+
+
+def _av() -> Any:
+    try:
+        import av
+    except ImportError as error:
+        raise MissingDependencyError(
+            "reading videos needs PyAV, which is not installed.", hint="pip install 'voxface[capture]'"
+        ) from error
+    av.logging.set_level(None)  # FFmpeg's own chatter; what matters arrives as an exception
+    return av
+
+
+def _name(path: str | Path | BinaryIO) -> str:
+    return str(path) if isinstance(path, str | Path) else str(getattr(path, "name", "the input"))
+
+
+@contextmanager
+def _opened(path: str | Path | BinaryIO) -> Iterator[Any]:
+    """The container, closed at the end; whatever PyAV or FFmpeg throw inside becomes one of our errors."""
+    av, source = _av(), _name(path)
+    if not isinstance(path, str | Path):
+        path.seek(0)
+        with _translated(source), av.open(path, options=_OPTIONS) as container:
+            yield container
+        return
+    try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            raise InputError(f"{source} is not a file.", hint="Name a video file.", source=source)
+        file = open(path, "rb")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise InputError(f"cannot read {source}: {error.strerror}.", source=source) from error
+    except ValueError as error:  # a NUL in the name
+        raise InputError(f"cannot read {source!r}: {error}.", source=source) from error
+    with file, _translated(source), av.open(file, options=_OPTIONS) as container:
+        yield container
+
+
+@contextmanager
+def _translated(source: str) -> Iterator[None]:
+    try:
+        yield
+    except (VoxfaceError, GeneratorExit, KeyboardInterrupt, MemoryError):
+        raise
+    except Exception as error:  # PyAV also raises AttributeError, ValueError and more on broken files
+        text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise VideoFormatError(f"{source} cannot be decoded: {text}.", hint=_HINT, source=source) from error
+
+
+def _video_stream(container: Any, source: str) -> Any:
+    streams = [s for s in container.streams.video if not _is_picture(s)]
+    if not streams:
+        raise VideoFormatError(f"{source} has no video track.", hint="Capture needs a video of a face.", source=source)
+    return streams[0]
+
+
+def _is_picture(stream: Any) -> bool:
+    """Cover art counts as a video track in FFmpeg; it is none."""
+    return bool(int(stream.disposition) & 0x400)
+
+
+def _packet_times(container: Any, stream: Any) -> tuple[Array, int]:
+    """Sorted presentation times in seconds (those that are stated) and the number of packets."""
+    times, packets = [], 0
+    try:
+        for packet in container.demux(stream):
+            if packet.size:
+                packets += 1
+                if packet.pts is not None:
+                    times.append(packet.pts * float(packet.time_base))
+    except Exception as error:
+        if not packets or isinstance(error, MemoryError):
+            raise  # else: a file cut short; decoding will say so
+    return np.sort(np.array(times, np.float64)), packets
+
+
+def _decoded(container: Any, kind: str, tally: Tally) -> Iterator[Any]:
+    """Frames of the first track of a kind; packets that cannot be decoded are counted and left out."""
+    streams = [s for s in getattr(container.streams, kind) if kind == "audio" or not _is_picture(s)]
+    if not streams:
+        return
+    stream = streams[0]
+    if kind == "video":
+        stream.thread_type = "AUTO"  # decode the next frames while the tracker looks at this one
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except _av().FFmpegError as error:
+            tally.ended_early = str(error.strerror)
+            return
+        if packet is None:
+            return
+        try:
+            frames = packet.decode()
+        except _av().FFmpegError:
+            tally.broken_packets += 1
+            continue
+        yield from frames
