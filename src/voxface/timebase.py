@@ -32,11 +32,25 @@ def row_time_s(row: int) -> float:
 def exact_rate(fps: float) -> Fraction:
     """A frame rate as the fraction that was meant: 29.97 is 2997/100, not the nearest binary float.
 
-    Raises: UsageError: not a finite number in (0, 1000].
+    Raises: UsageError: not a finite number in [0.01, 1000].
     """
-    if not 0 < fps <= 1000:
-        raise UsageError(f"a frame rate must be above 0 and at most 1000 frames per second; got {fps}.")
+    if not 0.01 <= fps <= 1000:
+        raise UsageError(f"a frame rate must be 0.01 to 1000 frames per second; got {fps}.")
     return Fraction(fps).limit_denominator(10_000)
+
+
+def likely_rate(measured: float) -> float:
+    """The frame rate that was meant by a measured one: the nearest whole rate, or that times 1000/1001 (29.97), if it
+    lies within 0.02 %; else the measured one to 3 decimals.
+
+    Raises: UsageError: not a finite number in [0.01, 1000].
+    """
+    exact_rate(measured)
+    for whole in (round(measured), round(measured * 1.001)):
+        for rate in (float(whole), whole * 1000 / 1001):
+            if abs(measured - rate) <= 2e-4 * rate:
+                return rate
+    return max(round(measured, 3), 0.01)
 
 
 def frame_count(samples: int, rate_hz: int, fps: float) -> int:
