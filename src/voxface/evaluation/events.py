@@ -1,0 +1,97 @@
+"""Moments at which the lips must be closed, or must not: from the word times of the GRID corpus.
+
+Only the first phone of a word is used, at the word's start: where inside a word its other phones lie is not known from
+word times. That leaves out closures inside and at the end of words (the letter m is "em": it begins with a vowel).
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from voxface.errors import InputError
+
+CLOSURES = frozenset({"p", "b", "m"})
+VOWELS = frozenset({"aa", "ae", "ah", "ay", "eh", "ey", "ih", "iy", "ow"})
+OPEN = VOWELS | {"k", "t", "s", "d", "sh"}
+"""Phones at which closed lips are a fault (SPEC C5)."""
+
+FIRST_PHONE: Mapping[str, str] = {
+    "bin": "b", "lay": "l", "place": "p", "set": "s",
+    "blue": "b", "green": "g", "red": "r", "white": "w",
+    "at": "ae", "by": "b", "in": "ih", "with": "w",
+    "a": "ey", "b": "b", "c": "s", "d": "d", "e": "iy", "f": "eh", "g": "jh", "h": "ey", "i": "ay", "j": "jh",
+    "k": "k", "l": "eh", "m": "eh", "n": "eh", "o": "ow", "p": "p", "q": "k", "r": "aa", "s": "eh", "t": "t",
+    "u": "y", "v": "v", "x": "eh", "y": "w", "z": "z",
+    "zero": "z", "one": "w", "two": "t", "three": "th", "four": "f", "five": "f", "six": "s", "seven": "s",
+    "eight": "ey", "nine": "n",
+    "again": "ah", "now": "n", "please": "p", "soon": "s",
+}  # fmt: skip
+"""First phone (ARPAbet) of every word of GRID: command, colour, preposition, letter (w has three syllables and is not
+used), digit, adverb."""
+
+PAUSES = frozenset({"sil", "sp"})
+_LIPS_CLOSED_BEFORE = PAUSES | {"m"}
+"""After these the lips may rightly still be closed: such a word tells nothing about false closures."""
+
+_COLUMNS = ("clip", "start_s", "end_s", "word")
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Moments of one clip, in seconds: `closed` where p, b or m begins, `open` where the lips must be apart."""
+
+    closed: tuple[float, ...] = ()
+    open: tuple[float, ...] = ()
+
+
+def word_events(words: Sequence[tuple[float, str]]) -> Events:
+    """Events of one clip from its (start_s, word) pairs in order of time; words that GRID lacks give none."""
+    closed, apart = [], []
+    before = "sil"
+    for start_s, word in words:
+        phone = FIRST_PHONE.get(word)
+        if phone in CLOSURES:
+            closed.append(start_s)
+        elif phone in OPEN and before not in _LIPS_CLOSED_BEFORE:
+            apart.append(start_s)
+        before = word
+    return Events(tuple(closed), tuple(apart))
+
+
+def read_events(path: str | Path) -> dict[str, Events]:
+    """Events by clip name, from a table of word times.
+
+    Args:
+        path: tab-separated text with the columns clip, start_s, end_s, word (data/grid_words.tsv).
+    Raises: InputError: it cannot be read, lacks a column, or a time is no number.
+    """
+    clips: dict[str, list[tuple[float, str]]] = {}
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            table = csv.DictReader(file, delimiter="\t")
+            missing = [name for name in _COLUMNS if name not in (table.fieldnames or ())]
+            if missing:
+                raise _unreadable(path, f"it has no column {missing[0]!r}")
+            for row in table:
+                clips.setdefault(row["clip"], []).append((_seconds(row["start_s"]), row["word"].strip().lower()))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise _unreadable(path, str(error)) from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise _unreadable(path, f"line {table.line_num}: {error}") from error
+    return {clip: word_events(sorted(words)) for clip, words in clips.items()}
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is no time")
+    return value
+
+
+def _unreadable(path: str | Path, why: str) -> InputError:
+    hint = f"Give tab-separated text whose first line names the columns {', '.join(_COLUMNS)}."
+    return InputError(f"cannot read the word times in {path}: {why}.", hint=hint, source=str(path))
