@@ -19,12 +19,17 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
     """Open a temporary file beside `path`; on success it takes that name at once, on failure nothing is left.
 
     Args:
-        path: the final name; missing parent folders are made.
+        path: the final name; missing parent folders are made, a link is followed. A device or pipe, such as /dev/null,
+            is written straight: it must not be replaced by a file.
         mode: "wb", or "w" for UTF-8 text with \\n line ends.
     Raises: OutputError: the place cannot be written. LimitError: the disk is full.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
     text: dict[str, str] = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with _straight(path, mode, text) as file:
+            yield file
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
@@ -43,6 +48,16 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
         if isinstance(error, OSError):
             raise _output_error(path, error) from error
         raise
+
+
+@contextmanager
+def _straight(path: Path, mode: str, text: dict[str, str]) -> Iterator[IO[Any]]:
+    try:
+        file: IO[Any] = open(path, mode, **text)  # type: ignore[call-overload]  # noqa: SIM115 (closed below)
+    except OSError as error:
+        raise _output_error(path, error) from error
+    with file:
+        yield file
 
 
 def _umask() -> int:

@@ -57,24 +57,33 @@ FORMATS: dict[str, Format] = {
 Target = str | Path | IO[bytes] | IO[str]
 
 
-def format_of(target: Target, name: str | None = None) -> str:
-    """The name of the format that a target asks for, by `name` or else by its suffix.
+def format_named(name: str) -> Format:
+    """A format by its name. Raises: UsageError: there is none, with the names that there are."""
+    if name.lower() not in FORMATS:
+        raise UsageError(f"there is no format {name!r}.", hint=_known())
+    return FORMATS[name.lower()]
+
+
+def format_for(target: Target, name: str | None = None) -> str:
+    """The name of the format that a target asks for: `name`, else by its suffix, else jsonl for "-".
 
     Raises: UsageError: neither names a known format.
     """
-    known = ", ".join(f"{key} ({'/'.join(one.suffixes)})" for key, one in FORMATS.items())
     if name is not None:
-        if name.lower() not in FORMATS:
-            raise UsageError(f"there is no format {name!r}.", hint=f"Known: {known}.")
+        format_named(name)
         return name.lower()
-    if isinstance(target, str | Path) and str(target) != "-":
-        suffix = Path(target).suffix.lower()
-        for key, one in FORMATS.items():
-            if suffix in one.suffixes:
-                return key
-        what = f"the suffix {suffix!r} of {target}" if suffix else f"{target}, which has no suffix,"
-        raise UsageError(f"{what} names no format.", hint=f"Known: {known}.", source=str(target))
-    raise UsageError("a stream needs the name of a format.", hint=f"Known: {known}.")
+    if not isinstance(target, str | Path):
+        raise UsageError("a stream needs the name of a format.", hint=_known())
+    suffix = ".jsonl" if str(target) == "-" else Path(target).suffix.lower()
+    for key, one in FORMATS.items():
+        if suffix in one.suffixes:
+            return key
+    what = f"the suffix {suffix!r} of {target}" if suffix else f"{target}, which has no suffix,"
+    raise UsageError(f"{what} names no format.", hint=_known(), source=str(target))
+
+
+def _known() -> str:
+    return "Known: " + ", ".join(f"{key} ({'/'.join(one.suffixes)})" for key, one in FORMATS.items()) + "."
 
 
 @contextmanager
@@ -89,7 +98,7 @@ def open_writer(target: Target, format: str | None, header: ClipHeader) -> Itera
     Raises: UsageError: unknown format. OutputError, LimitError: the place cannot be written. RigMismatchError: the
         format cannot hold these channels.
     """
-    kind = FORMATS[format_of(target, format)]
+    kind = format_named(format_for(target, format))
     with _open(target) as file:
         writer = kind.writer(file, header)
         try:

@@ -46,6 +46,8 @@ class FaceClip:
             raise ClipError(f"each channel may stand once; these stand twice: {', '.join(twice)}.")
         frames = len(weights)
         exact_rate(self.fps)
+        if not np.isfinite(self.start_s):
+            raise ClipError(f"a clip must start at a finite time; got {self.start_s}.")
         put = object.__setattr__
         put(self, "weights", weights)
         put(self, "channels", tuple(self.channels))
@@ -57,6 +59,12 @@ class FaceClip:
         put(self, "observed", _part("observed", observed, (len(self.channels),), bool))
         if not np.isfinite(weights).all():
             raise ClipError("weights must be finite; some are NaN or infinite.")
+        if self.emotion is not None and frames and not (self.emotion.min() >= 0 and self.emotion.max() <= 1):
+            raise ClipError("emotions must be within 0 to 1.")
+        if self.head is not None and (np.abs(np.linalg.norm(self.head[:, 3:], axis=1) - 1) > 0.01).any():
+            raise ClipError(
+                "the quaternions of the head must have length 1; scale them with face.interpolate.unit_head."
+            )
 
     def __len__(self) -> int:
         return len(self.weights)
@@ -89,17 +97,20 @@ class FaceClip:
         return replace(self, weights=weights, channels=tuple(channels), observed=observed)
 
     def resample(self, fps: float) -> FaceClip:
-        """The same face at another frame rate, linearly interpolated; it begins and lasts as before."""
+        """The same face at another frame rate, linearly interpolated over the frames where a face was seen; it begins
+        and lasts as before."""
         old = exact_rate(self.fps)
         frames = int(-(-len(self) * exact_rate(fps) // old))
         times, to = np.arange(len(self)) / float(old), np.arange(frames) / float(exact_rate(fps))
         nearest = np.minimum(np.rint(to * float(old)).astype(int), max(len(self) - 1, 0))
+        known = self.seen if self.seen.any() else np.ones(len(self), bool)
+        times = times[known]
         return replace(
             self,
-            weights=interpolate_values(times, self.weights, to),
+            weights=interpolate_values(times, self.weights[known], to),
             fps=fps,
-            head=None if self.head is None else interpolate_head(times, self.head, to),
-            emotion=None if self.emotion is None else interpolate_values(times, self.emotion, to),
+            head=None if self.head is None else interpolate_head(times, self.head[known], to),
+            emotion=None if self.emotion is None else interpolate_values(times, self.emotion[known], to),
             seen=self.seen[nearest] if len(self) else self.seen,
         )
 

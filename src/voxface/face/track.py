@@ -49,6 +49,8 @@ class FaceTrack:
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
                 raise ClipError(f"{name} must be {shape}; got {getattr(self, name).shape}.")
+            if not np.isfinite(getattr(self, name)).all():
+                raise ClipError(f"{name} of a track must be finite; some values are NaN or infinite.")
         if n > 1 and not (np.diff(self.times_s) > 0).all():
             raise ClipError("the times of a track must rise; two frames share a time or go back.")
 
@@ -62,11 +64,15 @@ class FaceTrack:
             fps: frames per second of the clip.
             duration_s: seconds; the clip has the frames k with k / fps below it. Default: up to the last frame.
         """
-        end = duration_s if duration_s is not None else (float(self.times_s[-1]) + 1e-9 if len(self) else 0.0)
         rate = float(exact_rate(fps))
-        to = np.arange(int(np.ceil(max(end, 0.0) * rate))) / rate
+        if duration_s is not None:
+            frames = int(np.ceil(duration_s * rate - 1e-6))  # 0.7 s at 10 fps are 7 frames, though 0.7 * 10 > 7
+        else:
+            frames = int(np.floor(self.times_s[-1] * rate + 1e-6)) + 1 if len(self) else 0
+        to = np.arange(max(frames, 0)) / rate
         seen, times = self.seen, self.times_s[self.seen]
-        nearest = np.clip(np.searchsorted(self.times_s, to), 0, max(len(self) - 1, 0))
+        between = (self.times_s[1:] + self.times_s[:-1]) / 2
+        nearest = np.searchsorted(between, to)
         return FaceClip(
             weights=interpolate_values(times, self.weights[seen], to),
             channels=ARKIT,
