@@ -66,7 +66,7 @@ def augment(rows: Array, spec: AugmentSpec, feature: FeatureSpec, random: np.ran
     mel[warped] = mel[warped] @ warp_matrices(spec.warp)[warps[warped]]
     tilt = _tilt(batch, spec.tilt_db, random) * (random.random((batch, 1)) < spec.tilt_share)
     gain = random.uniform(-spec.gain_db, spec.gain_db, (batch, 1))
-    mel += (tilt + gain)[:, None, :]
+    mel += (tilt + gain).astype(np.float32)[:, None, :]
     if rows.shape[2] > MEL_BANDS:
         rows[:, :, MEL_BANDS] = np.maximum(rows[:, :, MEL_BANDS] + gain, -80)
     silent = random.random(batch) < spec.silence_share
@@ -107,8 +107,8 @@ def _add_noise(
     colour = _tilt(batch, 20.0, random)
     if not len(noisy):
         return
-    noise = bank[starts[noisy, None] + np.arange(count)] + (level[noisy] - _NOISE_DB)[:, None, None]
-    noise[:, :, :MEL_BANDS] += colour[noisy, None, :]
+    noise = bank[starts[noisy, None] + np.arange(count)] + (level[noisy] - _NOISE_DB).astype(np.float32)[:, None, None]
+    noise[:, :, :MEL_BANDS] += colour[noisy, None, :].astype(np.float32)
     width = min(rows.shape[2], MEL_BANDS + 1)  # RMS in dB adds as the bands do; crossings and voice stay
     rows[noisy, :, :width] = power_sum(rows[noisy, :, :width], noise[:, :, :width])
 

@@ -133,3 +133,8 @@ def _differences(old: Any, new: Any, name: str = "recipe") -> list[str]:
         keys = sorted(set(old) | set(new))
         return [line for key in keys for line in _differences(old.get(key), new.get(key), f"{name}.{key}")]
     return [] if old == new else [f"{name} {old!r} is now {new!r}"]
+
+
+def under(prefix: str, tensors: Tensors) -> Tensors:
+    """The tensors whose names begin with `prefix.`, without it."""
+    return {name[len(prefix) + 1 :]: value for name, value in tensors.items() if name.startswith(f"{prefix}.")}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from voxface.audio.features import FeatureSpec
+from voxface.dataset.loudness import SPEECH_DB, relative_level_db
 from voxface.dataset.recording import Recording
 from voxface.errors import DatasetError
 from voxface.face.rig import HEAD, MOUTH
@@ -52,7 +53,8 @@ class Table:
 
     def mask(self) -> Array:
         """(targets, 60) bool: what counts."""
-        return self.valid[:, None] & np.repeat(self.observed, np.diff(self.target_start), axis=0)
+        counted: Array = self.valid[:, None] & np.repeat(self.observed, np.diff(self.target_start), axis=0)
+        return counted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +110,7 @@ def build_table(recordings: Sequence[Recording], recipe: Recipe) -> Table:
         feature_start=np.concatenate([[0], np.cumsum(widths)[:-1]]),
         target_start=np.concatenate([[0], np.cumsum(lengths)]),
         names=tuple(recording.name for recording in recordings),
-        speech=np.concatenate([recording.speech() for recording in recordings]),
+        speech=np.concatenate([relative_level_db(r.samples) >= -SPEECH_DB for r in recordings]),
     )
 
 

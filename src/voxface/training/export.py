@@ -1,8 +1,7 @@
-"""A checkpoint becomes a bundle: the net with a resting face built in, as ONNX, checked against the net it came from."""
+"""A checkpoint becomes a bundle: the net with its resting face built in, as ONNX, checked against its source."""
 
 from __future__ import annotations
 
-import io
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -26,6 +25,7 @@ OPSET = 17
 LARGEST_DIFFERENCE = 1e-4
 _WEIGHTS = len(ARKIT)
 _REST_MARGIN = 1e-4  # hides the last bits in which two runtimes differ, so that silence gives exact zeros
+_GRID = {0: "batch", 1: "rows"}
 OUTPUTS = (OutputSpec("weights", ARKIT, "1"), OutputSpec("head", HEAD, "m, quaternion wxyz"))
 
 
@@ -133,14 +133,14 @@ def state_specs(recipe: Recipe) -> tuple[StateSpec, ...]:
 
 
 def to_onnx(shipped: Shipped) -> bytes:
-    """The ONNX form: inputs "rows", "layer0", ...; outputs "weights", "head", "layer0_next", ...; free batch and rows."""
+    """The ONNX form: inputs "rows", "layer0", ...; outputs "weights", "head", "layer0_next", ...; batch, rows free."""
     config = shipped.net.config
     states = [f"layer{i}" for i in range(len(config.state_shapes))]
     after = [f"{state}_next" for state in states]
-    grid = {0: "batch", 1: "rows"}
-    file = io.BytesIO()
-    with warnings.catch_warnings():  # the form that works on TorchScript is announced to go, and still the exact one
-        warnings.simplefilter("ignore", DeprecationWarning)
+    free = {name: {0: "batch"} for name in states + after} | dict.fromkeys(("rows", "weights", "head"), _GRID)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the exporter by tracing will go one day; it is exact
+        file = Path(folder) / "model.onnx"
         torch.onnx.export(
             shipped,
             (torch.zeros(1, 4, config.features), *shipped.net.start()),
@@ -149,9 +149,9 @@ def to_onnx(shipped: Shipped) -> bytes:
             opset_version=OPSET,
             input_names=["rows", *states],
             output_names=["weights", "head", *after],
-            dynamic_axes={"rows": grid, "weights": grid, "head": grid} | {name: {0: "batch"} for name in states + after},
+            dynamic_axes=free,
         )
-    return file.getvalue()
+        return file.read_bytes()
 
 
 def parity(shipped: Shipped, bundle: Bundle) -> float:

@@ -29,6 +29,7 @@ from voxface.training.checkpoint import (
     load_checkpoint,
     require_same,
     save_checkpoint,
+    under,
 )
 from voxface.training.data import Batch, Table, build_table, data_hash, make_batch, table_scale
 from voxface.training.log import TrainingLog
@@ -108,6 +109,11 @@ def train(
     return run.validated
 
 
+def use_threads(threads: int) -> None:
+    """Let torch use this many threads; sums in another order may differ in their last bits."""
+    torch.set_num_threads(threads)
+
+
 def _prepare(
     recordings: Sequence[Recording], held_out: Sequence[Recording], recipe: Recipe, folder: Path, about: dict[str, Any]
 ) -> Setting:
@@ -181,7 +187,7 @@ def one_step(run: Run, setting: Setting, batch: Batch) -> dict[str, float]:
     else:
         _skip(run, setting, batch)
     run.optimizer.zero_grad()
-    return {"loss": float(loss), "gradient": float(norm), "learning_rate": rate, "skipped": run.skipped}
+    return {"loss": loss.item(), "gradient": norm.item(), "learning_rate": rate, "skipped": run.skipped}
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
@@ -250,11 +256,6 @@ def _restore(run: Run, setting: Setting, path: Path) -> None:
     torch.set_rng_state(tensors["random"])
 
 
-def under(prefix: str, tensors: Tensors) -> Tensors:
-    """The tensors whose names begin with `prefix.`, without it."""
-    return {name[len(prefix) + 1 :]: value for name, value in tensors.items() if name.startswith(f"{prefix}.")}
-
-
 @contextmanager
 def _stop_requested() -> Iterator[list[int]]:
     """A list that holds the signal once SIGINT or SIGTERM came; the second one interrupts at once.
@@ -268,8 +269,9 @@ def _stop_requested() -> Iterator[list[int]]:
         came.append(number)
         signal.signal(number, signal.default_int_handler)
 
+    numbers: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in numbers:
             before[number] = signal.signal(number, note)
     except ValueError:
         before.clear()

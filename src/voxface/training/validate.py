@@ -19,13 +19,13 @@ from voxface.training.recipes import Recipe
 class Validation:
     """Numbers over held-out recordings.
 
-    loss:          masked loss, mean over recordings
+    held_out_loss: masked loss, mean over recordings
     gap_r:         Pearson r of predicted and true lip gap, mean over recordings; gap_r_se: its standard error
     gap_r_speech:  the same over speech rows only
     silence_gap:   lip gap on digital silence, before the export puts it to 0
     """
 
-    loss: float
+    held_out_loss: float
     gap_r: float
     gap_r_se: float
     gap_r_speech: float
@@ -43,8 +43,8 @@ def validate(net: torch.nn.Module, table: Table, recipe: Recipe, scale: Tensor) 
         features, place = whole_rows(table, number)
         out = predict(net, features, recipe)
         targets, counted = table.targets[place], mask[place]
-        parts = (torch.from_numpy(a)[None] for a in (targets, counted.astype(np.float32)))
-        losses.append(float(masked_loss(out[None], *parts, scale, recipe.loss)))
+        truth, shares = torch.from_numpy(targets), torch.from_numpy(counted.astype(np.float32))
+        losses.append(float(masked_loss(out[None], truth[None], shares[None], scale, recipe.loss)))
         gap, valid = with_gap(out)[:, GAP_COLUMN].numpy(), table.valid[place]
         all_r.append(_r(gap, targets[:, GAP_COLUMN], valid))
         speech_r.append(_r(gap, targets[:, GAP_COLUMN], valid & table.speech[place]))

@@ -1,0 +1,128 @@
+"""`voxface train`: a dataset in, a trained net out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voxface.cli.flags import Debug, Json, Quiet, Verbose
+from voxface.cli.output import Progress, running
+from voxface.errors import MissingDependencyError, UsageError
+
+if TYPE_CHECKING:
+    from voxface.training.recipes import Recipe
+
+
+def train(
+    dataset: Annotated[Path, typer.Argument(help="Folder made by voxface dataset.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run: checkpoint and logs.")],
+    recipe: Annotated[str, typer.Option(help="Name of the recipe.")] = "first",
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps in all, instead of the recipe's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights, crops and augmentation.")] = None,
+    width: Annotated[int | None, typer.Option(min=1, help="Width of the net.")] = None,
+    look_ahead: Annotated[int | None, typer.Option(help="Rows of 10 ms the net may look ahead, 0 to 31.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")] = False,
+    threads: Annotated[
+        int, typer.Option(min=1, help="Threads; another number may change the last bits of the result.")
+    ] = 2,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+    json: Json = False,
+) -> None:
+    """Train a net on a dataset. Ctrl-C leaves a checkpoint; --resume goes on from it, exact to the last bit."""
+    with running(quiet, verbose, debug, json) as out, training_installed():
+        from voxface.dataset.dataset import load_dataset
+        from voxface.training.loop import train as run
+        from voxface.training.loop import use_threads
+        from voxface.training.provenance import about_training
+
+        chosen = choose(recipe, steps, seed, width, look_ahead)
+        data = load_dataset(dataset)
+        recordings, held_out = data.recordings("train"), data.recordings("validate")
+        about = about_training(dataset.resolve().name, recordings)
+        out.say(f"{about['data']}; {len(held_out)} to validate on; {chosen.steps} steps.")
+        use_threads(threads)
+        with out.progress("training", chosen.steps, "steps") as bar:
+            meter = Meter(bar)
+            found = run(recordings, held_out, chosen, output, about=about, resume=resume, report=meter.report)
+        text = f"{output}: {meter.text(chosen.steps)}{validation_text(found)}"
+        out.result(text, run=str(output), steps=chosen.steps, steps_per_s=meter.pace, validation=found)
+
+
+class Meter:
+    """Moves the bar, and knows how fast training goes."""
+
+    def __init__(self, bar: Progress) -> None:
+        self.bar, self.before, self.done, self.began = bar, 0, 0, time.perf_counter()
+
+    def report(self, step: int, values: dict[str, float]) -> None:
+        """Called by the loop after every step; the first call of a resumed run jumps."""
+        self.bar.advance(step - self.before)
+        self.before, self.done = step, self.done + 1
+        if "gap_r" in values:
+            self.bar.describe(f"training, lip gap r {values['gap_r']:.3f}")
+
+    @property
+    def pace(self) -> float:
+        """Steps per second."""
+        return self.done / max(time.perf_counter() - self.began, 1e-9)
+
+    def text(self, steps: int) -> str:
+        if not self.done:
+            return f"all {steps} steps were done already"
+        return f"{self.done} steps, {self.pace:.1f} per second"
+
+
+def validation_text(found: dict[str, float]) -> str:
+    """The validation numbers in words."""
+    if not found:
+        return "; nothing to validate on"
+    return (
+        f"; on held-out recordings: lip gap r {found['gap_r']:.3f} ± {found['gap_r_se']:.3f} "
+        f"({found['gap_r_speech']:.3f} in speech), loss {found['held_out_loss']:.4f}, "
+        f"lip gap in silence {found['silence_gap']:.3f}"
+    )
+
+
+def choose(
+    name: str,
+    steps: int | None = None,
+    seed: int | None = None,
+    width: int | None = None,
+    look_ahead: int | None = None,
+) -> Recipe:
+    """The recipe of that name with what the flags say otherwise. Raises: UsageError: no such recipe or value."""
+    from voxface.training.recipes import recipe_named
+
+    recipe = recipe_named(name)
+    if seed is not None and seed < 0:
+        raise UsageError(f"a seed is 0 or more; got {seed}.")
+    config = replace(
+        recipe.config,
+        width=recipe.config.width if width is None else width,
+        look_ahead_rows=recipe.config.look_ahead_rows if look_ahead is None else look_ahead,
+    )
+    steps, seed = recipe.steps if steps is None else steps, recipe.seed if seed is None else seed
+    return replace(recipe, config=config, steps=steps, seed=seed)
+
+
+@contextmanager
+def training_installed() -> Iterator[None]:
+    """Turn the lack of a training library into one sentence. Raises: MissingDependencyError."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "voxface").split(".")[0] == "voxface":
+            raise
+        raise MissingDependencyError(
+            f"training and export need {error.name}, which is not installed.",
+            hint="Install: pip install 'voxface[train]' (on a machine without a GPU: torch for CPU first).",
+            source=error.name or "",
+        ) from error
