@@ -1,0 +1,1 @@
+"""Bad and odd inputs, made on the spot."""
