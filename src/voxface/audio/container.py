@@ -26,7 +26,8 @@ FORMATS = "wav,w64,flac,ogg,mp3,mov,mp4,matroska,webm,aac,aiff,caf,avi,mpegts"
 _OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
 _LARGEST_PIXELS = 8192 * 8192
 _LARGEST_GAP_S = 600.0  # silence put into one hole of the sound; a longer hole is a broken time stamp
-_SMALLEST_GAP_S = 0.01  # smaller steps are rounding of time stamps
+_SMALLEST_GAP_S = 0.01  # smaller holes and overlaps are rounding of time stamps
+_SMALLEST_MISSING_S = 0.25
 _BLOCK = 1 << 16  # samples of silence at a time
 
 
@@ -40,6 +41,7 @@ class VideoInfo:
     frames: number of video packets
     audio_rate_hz: samples per second of the first sound track; None without one
     zero_s: presentation time of the first sample, or of the first frame without sound; second 0 of our clock
+    missing_s: seconds of video that the header promises and the file does not have
     """
 
     source: str
@@ -49,6 +51,7 @@ class VideoInfo:
     frames: int
     audio_rate_hz: int | None
     zero_s: float
+    missing_s: float
 
 
 class VideoFrame(NamedTuple):
@@ -81,13 +84,14 @@ def probe_video(path: str | Path) -> VideoInfo:
         times, packets = _packet_times(container, stream)
         rate = measure_rate(times, float(stream.average_rate or 0))
         width, height = int(stream.codec_context.width), int(stream.codec_context.height)
+        missing_s = _missing(stream, times, 1 / rate.fps)
     if not packets or not width or not height:
         raise VideoFormatError(f"{source} has a video track without frames.", hint=_HINT, source=source)
     if width * height > _LARGEST_PIXELS:
         raise LimitError(f"{source} is {width}x{height} pixels; at most 8192x8192 are read.", source=source)
     audio = probe_audio(path)
     zero_s = audio[1] if audio else (float(times[0]) if len(times) else 0.0)
-    return VideoInfo(source, width, height, rate, packets, audio[0] if audio else None, zero_s)
+    return VideoInfo(source, width, height, rate, packets, audio[0] if audio else None, zero_s, missing_s)
 
 
 def probe_audio(path: str | Path | BinaryIO) -> tuple[int, float] | None:
@@ -147,7 +151,8 @@ def _upright(rgb: Array, degrees: int) -> Array:
 def audio_blocks(path: str | Path | BinaryIO) -> Iterator[Array]:
     """The first sound track as (n, channels) float32 blocks at its own rate, full scale 1; nothing without one.
 
-    A hole between time stamps becomes silence, so that sample k stays at second k / rate.
+    A hole between time stamps becomes silence and what overlaps is left out, so that sample k stays at second
+    k / rate.
 
     Raises: InputError, VideoFormatError: the file cannot be read; its rate or channels change on the way; a hole is
         longer than ten minutes.
@@ -163,7 +168,8 @@ def audio_blocks(path: str | Path | BinaryIO) -> Iterator[Array]:
                 text = f"the sound of {_name(path)} changes its rate or channels on the way."
                 raise VideoFormatError(text, hint=_HINT, source=_name(path))
             hole = 0 if stated_s is None else round((stated_s - zero_s) * kind[0]) - given
-            for block in (*_silence(hole, *kind, _name(path)), _samples(frame)):
+            overlap = -hole if -hole > _SMALLEST_GAP_S * kind[0] else 0
+            for block in (*_silence(hole, *kind, _name(path)), _samples(frame)[overlap:]):
                 given += len(block)
                 yield block
 
@@ -178,14 +184,13 @@ def _silence(samples: int, rate: int, channels: int, source: str) -> Iterator[Ar
 
 
 def _samples(frame: Any) -> Array:
-    """(samples, channels) float32; integers are scaled to [-1, 1)."""
-    values = frame.to_ndarray()
+    """(samples, channels) float32; integers are scaled to [-1, 1), bytes lie around 128."""
+    values: Array = frame.to_ndarray()
     values = values.T if frame.format.is_planar else values.reshape(-1, len(frame.layout.channels))
-    if values.dtype == np.uint8:
-        return (values.astype(np.float32) - 128) / 128
-    if values.dtype.kind == "i":
-        return values.astype(np.float32) / np.float32(2.0 ** (8 * values.dtype.itemsize - 1))
-    return values.astype(np.float32)
+    middle = 128.0 if values.dtype == np.uint8 else 0.0
+    full = 1.0 if values.dtype.kind == "f" else 2.0 ** (8 * values.dtype.itemsize - 1)
+    scaled: Array = ((values - np.float32(middle)) / np.float32(full)).astype(np.float32)
+    return scaled
 
 
 _HINT = "Re-encode it, for example as MP4 with H.264 and AAC."
@@ -231,9 +236,11 @@ def _opened(path: str | Path | BinaryIO) -> Iterator[Any]:
 def _translated(source: str) -> Iterator[None]:
     try:
         yield
-    except (VoxfaceError, GeneratorExit, KeyboardInterrupt, MemoryError):
+    except VoxfaceError:
         raise
     except Exception as error:  # PyAV also raises AttributeError, ValueError and more on broken files
+        if type(error) is MemoryError:  # ours; PyAV's own kind of it is a broken size in the file
+            raise
         text = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise VideoFormatError(f"{source} cannot be decoded: {text}.", hint=_HINT, source=source) from error
 
@@ -260,9 +267,18 @@ def _packet_times(container: Any, stream: Any) -> tuple[Array, int]:
                 if packet.pts is not None:
                     times.append(packet.pts * float(packet.time_base))
     except Exception as error:
-        if not packets or isinstance(error, MemoryError):
+        if not packets or type(error) is MemoryError:
             raise  # else: a file cut short; decoding will say so
     return np.sort(np.array(times, np.float64)), packets
+
+
+def _missing(stream: Any, times_s: Array, step_s: float) -> float:
+    """Seconds between the last packet and the end that the header states; 0 below a quarter of a second."""
+    if stream.duration is None or not len(times_s):
+        return 0.0
+    end_s = float((stream.start_time or 0) + stream.duration) * float(stream.time_base)
+    missing_s = end_s - float(times_s[-1]) - step_s
+    return missing_s if missing_s > _SMALLEST_MISSING_S else 0.0
 
 
 def _decoded(container: Any, kind: str, tally: Tally) -> Iterator[Any]:

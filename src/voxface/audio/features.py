@@ -20,7 +20,7 @@ from voxface.timebase import HALF_WINDOW_MS
 
 MEL_BANDS = 80
 ROW_WIDTHS = (80, 83)
-_BLOCK_ROWS = 256  # rows worked on at a time, so that their intermediate arrays stay in cache
+_BLOCK_ROWS = 600  # rows worked on at a time
 
 
 class FeatureState(NamedTuple):

@@ -12,7 +12,7 @@ from voxface.stream import Array
 from voxface.timebase import ROW_HOP, ROW_WINDOW, SAMPLE_RATE_HZ
 
 FLOOR = 1e-8  # power under which everything is -80 dB
-_BLOCK = 256  # rows at a time: their spectra stay in the second-level cache (RESEARCH B1)
+_BLOCK = 60  # rows at a time: their arrays stay below 128 kB, in cache and on the heap (fresh pages cost 4 times as much)
 _SLAB = 16  # bands multiplied together: neighbours share bins, so five small products do less work than a large one
 
 
@@ -52,12 +52,15 @@ class LogMel:
         """(rows, bands) float32 mel power of the rows that begin at samples 0, hop, 2 hop, ... of `heard`."""
         heard = np.ascontiguousarray(heard, np.float32)
         mel = np.empty((rows, self.bands), np.float32)
-        size = heard.strides[0]
+        block, size = min(_BLOCK, rows), heard.strides[0]
+        padded = np.zeros((block, self.fft), np.float32)  # filled up here: rfft would copy every row to do it
+        spectrum = np.empty((block, self.fft // 2 + 1), np.complex64)
         for at in range(0, rows, _BLOCK):
             count = min(_BLOCK, rows - at)
             windows = as_strided(heard[at * self.hop :], (count, self.window), (self.hop * size, size), writeable=False)
-            spectrum = np.fft.rfft(windows * hann(self.window), self.fft)
-            squares = spectrum.view(np.float32)
+            np.multiply(windows, hann(self.window), out=padded[:count, : self.window])
+            np.fft.rfft(padded[:count], out=spectrum[:count])
+            squares = spectrum[:count].view(np.float32)
             np.square(squares, out=squares)
             for bands, span, weights in _slabs(
                 self.sample_rate, self.fft, self.bands, _SLAB if count > 8 else self.bands

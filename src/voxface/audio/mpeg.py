@@ -17,11 +17,11 @@ _SHORTEST_FRAME = 24  # bytes
 
 
 def is_frame(head: bytes) -> bool:
-    """An MPEG audio frame header: 11 sync bits, then no reserved version, layer, bit rate or sample rate."""
+    """A frame header of layer II or III: 11 sync bits, then no reserved version, bit rate or sample rate."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return False
     version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
-    return version != 1 and layer != 0 and head[2] >> 4 not in (0, 15) and head[2] >> 2 & 3 != 3
+    return version != 1 and layer in (1, 2) and head[2] >> 4 not in (0, 15) and head[2] >> 2 & 3 != 3
 
 
 def first_frame(file: BinaryIO) -> int:
