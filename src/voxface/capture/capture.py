@@ -39,7 +39,7 @@ def capture_video(
     """Capture the face and the sound of one video (SPEC A1). A plain function of its arguments: a pool can call it.
 
     Frames without a face stay in the sequence with seen False. Mended input is warned of: a video cut short
-    (W-TRUNCATED), frames whose time does not rise (W-NOT-RISING), several faces (W-SEVERAL-FACES), no sound
+    (W-TRUNCATED), packets that cannot be decoded (W-DAMAGED), frames whose time does not rise (W-NOT-RISING), several faces (W-SEVERAL-FACES), no sound
     (W-NO-AUDIO), no face anywhere (W-NO-FACE).
 
     Args:
@@ -123,9 +123,12 @@ def _counts(tally: Tally, most_faces: int) -> dict[str, Any]:
 
 def _warn(info: VideoInfo, tally: Tally, track: FaceTrack, samples: int, most_faces: int) -> None:
     name = info.source
+    if info.missing_s:
+        text = f"{name} is cut short: the last {info.missing_s:.1f} s of video are missing."
+        warnings.warn(InputWarning("W-TRUNCATED", text), stacklevel=3)
     if tally.ended_early or tally.broken_packets:
-        lost = f"{tally.decoded} of {info.frames} frames could be decoded"
-        warnings.warn(InputWarning("W-TRUNCATED", f"{name} is damaged: {lost}."), stacklevel=3)
+        text = f"{name} is damaged: {tally.decoded} of {info.frames} frames could be decoded."
+        warnings.warn(InputWarning("W-DAMAGED", text), stacklevel=3)
     if tally.not_rising:
         text = f"{name}: {tally.not_rising} frames left out, their times do not rise."
         warnings.warn(InputWarning("W-NOT-RISING", text), stacklevel=3)

@@ -1,0 +1,94 @@
+"""Small videos that the tests make: grey pictures whose brightness is their number, a tone beside them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+STEP = 8
+"""Picture k has the grey value 16 + STEP * k, so that a test can see which one it holds."""
+
+
+def grey(number: int, size: tuple[int, int] = (64, 48)) -> np.ndarray:
+    """(height, width, 3) uint8: picture `number`; size is (width, height)."""
+    return np.full((size[1], size[0], 3), 16 + STEP * number, np.uint8)
+
+
+def number_of(rgb: np.ndarray) -> int:
+    """Which picture this is."""
+    return round((float(rgb.mean()) - 16) / STEP)
+
+
+def make_video(
+    path: Path,
+    times_s: Sequence[float],
+    *,
+    pictures: Sequence[np.ndarray] | None = None,
+    sound: np.ndarray | None = None,
+    rate_hz: int = 16_000,
+    sound_start_s: float = 0.0,
+    sound_codec: str = "pcm_s16le",
+    options: dict[str, str] | None = None,
+) -> Path:
+    """Write pictures at the times given, and (channels, n) float sound that begins at sound_start_s.
+
+    The container follows the suffix; the picture codec is MPEG-4 part 2, which every build of the library has.
+    """
+    pictures = pictures if pictures is not None else [grey(k) for k in range(len(times_s))]
+    with av.open(str(path), "w", options=options or {}) as container:
+        rate = (len(times_s) - 1) / (times_s[-1] - times_s[0]) if len(times_s) > 1 else 25.0
+        video = container.add_stream("mpeg4", rate=Fraction(rate).limit_denominator(1001))
+        video.height, video.width = pictures[0].shape[:2]
+        video.pix_fmt, video.bit_rate, video.options = "yuv420p", 4_000_000, {"bf": "0"}
+        video.codec_context.time_base = Fraction(1, 60_000)
+        track = None
+        if sound is not None:
+            layout = {1: "mono", 2: "stereo"}[len(sound)]
+            track = container.add_stream(sound_codec, rate=rate_hz, layout=layout)
+            _write_sound(container, track, sound, rate_hz, sound_start_s)
+        for time_s, picture in zip(times_s, pictures, strict=True):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            frame.time_base = video.codec_context.time_base
+            frame.pts = round(time_s / float(frame.time_base))
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    return path
+
+
+def _write_sound(container: object, track: object, sound: np.ndarray, rate_hz: int, start_s: float) -> None:
+    at, packet = 0, 1024
+    resampler = av.AudioResampler(format=track.format, layout=track.layout, rate=rate_hz)  # type: ignore[attr-defined]
+    while at < sound.shape[1]:
+        block = np.ascontiguousarray(sound[:, at : at + packet], np.float32)
+        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=track.layout.name)  # type: ignore[attr-defined]
+        frame.sample_rate, frame.time_base = rate_hz, Fraction(1, rate_hz)
+        frame.pts = round(start_s * rate_hz) + at
+        for converted in resampler.resample(frame):
+            container.mux(track.encode(converted))  # type: ignore[attr-defined]
+        at += packet
+    container.mux(track.encode(None))  # type: ignore[attr-defined]
+
+
+def turn(path: Path, degrees: int) -> None:
+    """Write a display matrix into an MP4: the picture is to be shown turned clockwise by 90, 180 or 270 degrees.
+
+    The matrix is nine 32-bit numbers in 'tkhd' (ISO 14496-12), 40 bytes behind the name in version 0.
+    """
+    cos, sin = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
+    matrix = [cos << 16, sin << 16, 0, -sin << 16, cos << 16, 0, 0, 0, 1 << 30]
+    content = bytearray(path.read_bytes())
+    at = content.index(b"tkhd") + 4
+    assert content[at] == 0
+    content[at + 40 : at + 76] = struct.pack(">9i", *matrix)
+    path.write_bytes(content)
+
+
+def tone(seconds: float, rate_hz: int = 16_000, channels: int = 1) -> np.ndarray:
+    """(channels, n) float32: 440 Hz at half of full scale."""
+    t = np.arange(round(seconds * rate_hz)) / rate_hz
+    return np.tile(0.5 * np.sin(2 * np.pi * 440 * t), (channels, 1)).astype(np.float32)
