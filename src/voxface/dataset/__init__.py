@@ -1,1 +1,1 @@
-"""Captures to aligned rows, masks and splits."""
+"""Captures become a dataset: aligned rows at 100 Hz, masks, splits without leaks, windows, a validation report."""

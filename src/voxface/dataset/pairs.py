@@ -1,0 +1,95 @@
+"""A clip file beside a sound file: capture JSON, Live Link Face CSV, or any other clip we read, as a capture."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from voxface.audio.decode import read_audio
+from voxface.audio.resample import to_16k
+from voxface.capture.store import Capture, session_id
+from voxface.errors import ClipError, DatasetError
+from voxface.export.capture_json import load_capture_json
+from voxface.export.formats import read
+from voxface.face.clip import FaceClip
+from voxface.face.gap import rig_gap
+from voxface.face.rig import ARKIT
+from voxface.face.track import FaceTrack
+from voxface.files import sha256_hex
+
+CLIPS = (".json", ".csv")
+SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
+
+
+def sound_beside(path: Path) -> Path | None:
+    """The sound file that stands beside a clip file under the same stem, or None."""
+    found = [path.with_name(_stem(path) + suffix) for suffix in SOUNDS]
+    return next((sound for sound in found if sound.is_file()), None)
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(path.suffix).removesuffix(".capture")
+
+
+def load_pair(path: Path) -> Capture:
+    """A clip file and the sound beside it. Second 0 of both is the same.
+
+    Such files hold no lip gap: the rig's own, before calibration, stands in; the mouth width is 0.
+
+    Raises: InputError, ClipError: the clip cannot be read. DatasetError: no sound is beside it. The errors of
+    audio.decode.read_audio: the sound cannot be read.
+    """
+    sound = sound_beside(path)
+    if sound is None:
+        raise DatasetError(
+            f"no sound stands beside {path}.",
+            hint=f"Put {_stem(path)}.wav there (or {', '.join(SOUNDS[1:])}).",
+            source=str(path),
+        )
+    session, track, fps = _track(path)
+    gap = rig_gap(track.weights, ARKIT)
+    digest = sha256_hex(path)
+    samples = np.clip(to_16k(*read_audio(sound)), -1, 1)
+    return Capture(
+        name=_stem(path),
+        session_id=session if re.fullmatch("session_[0-9a-f]{10}_extract", session) else session_id(digest),
+        sha256=digest,
+        track=replace(track, lip_gap=np.where(track.seen, gap, np.float32(0))),
+        original_fps=fps,
+        target_fps=fps,
+        frame_interval=1,
+        samples=samples,
+        tracker={"name": "clip", "suffix": path.suffix.lower()},
+    )
+
+
+def _track(path: Path) -> tuple[str, FaceTrack, float]:
+    """Session, track and frame rate of a clip file; a capture JSON keeps its own times."""
+    try:
+        capture = load_capture_json(path) if path.suffix.lower() == ".json" else None
+    except ClipError:
+        capture = None  # another kind of clip, or damaged: `read` tells
+    if capture is not None:
+        return capture.session_id, capture.track, capture.original_fps / capture.frame_interval
+    clip = read(path)
+    return "", track_of(clip), clip.fps
+
+
+def track_of(clip: FaceClip) -> FaceTrack:
+    """A clip as the track of a tracker that saw every frame where the clip has one."""
+    rig = clip.to_rig(ARKIT)
+    still = np.tile(np.array([0, 0, 0, 1, 0, 0, 0], np.float32), (len(clip), 1))
+    none = np.zeros(len(clip), np.float32)
+    return FaceTrack(
+        times_s=clip.times_s,
+        weights=rig.weights,
+        head=still if clip.head is None else clip.head,
+        seen=clip.seen,
+        lip_gap=none,
+        mouth_width=none,
+        index=np.arange(len(clip)),
+        observed=rig.observed,
+    )

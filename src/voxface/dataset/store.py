@@ -1,0 +1,148 @@
+"""One recording on disk: a safetensors file that tells all about itself, so that a build can go on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voxface.dataset.align import FaceRows
+from voxface.dataset.quality import Quality
+from voxface.errors import DatasetError, InputError, MissingDependencyError
+from voxface.files import atomic_write
+from voxface.stream import Array
+
+FOLDER = "recordings"
+_KIND, _VERSION = "voxface-recording", 1
+_STEP = np.float32(32767)  # of 16-bit samples, as captures have them
+_HINT = "Build the dataset again: voxface dataset CAPTURES -o FOLDER."
+_KINDS = {
+    "audio": np.int16, "weights": np.float32, "head": np.float32, "gap": np.float32, "width": np.float32,
+    "valid": np.bool_, "observed": np.bool_,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a recording besides its arrays.
+
+    name:           stem of the video
+    sha256:         of the video
+    session_id:     of the capture (SPEC C2)
+    source_sha256:  of the capture that the recording was made from
+    mel_ceiling_db: what the count of clipped mel cells refers to
+    median_m:       the head position that was subtracted, metres
+    quality:        counts of what was found
+    """
+
+    name: str
+    sha256: str
+    session_id: str
+    source_sha256: str
+    mel_ceiling_db: float
+    median_m: tuple[float, float, float]
+    quality: Quality
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch("[0-9a-f]{64}", self.sha256):  # it becomes part of a path
+            raise ValueError(f"sha256 must be 64 hex digits; got {self.sha256[:80]!r}")
+
+    @property
+    def file(self) -> str:
+        """Its place inside the dataset's folder."""
+        return recording_file(self.name, self.sha256)
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in the file and in the manifest."""
+        return {
+            "name": self.name, "sha256": self.sha256, "session_id": self.session_id,
+            "source_sha256": self.source_sha256, "mel_ceiling_db": self.mel_ceiling_db,
+            "median_m": list(self.median_m), "quality": self.quality.to_json(),
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Facts:
+        """Read what to_json wrote. Raises: KeyError, TypeError, ValueError: it is not that."""
+        x, y, z = (float(part) for part in value["median_m"])
+        return cls(
+            name=str(value["name"]),
+            sha256=str(value["sha256"]),
+            session_id=str(value["session_id"]),
+            source_sha256=str(value["source_sha256"]),
+            mel_ceiling_db=float(value["mel_ceiling_db"]),
+            median_m=(x, y, z),
+            quality=Quality.from_json(value["quality"]),
+        )
+
+
+def recording_file(name: str, sha256: str) -> str:
+    """Where the recording of a video stands inside a dataset's folder; the same video always has the same place."""
+    return f"{FOLDER}/{re.sub(r'[^A-Za-z0-9._-]', '_', name)[:80]}-{sha256[:10]}.safetensors"
+
+
+def save_recording(folder: Path, facts: Facts, samples: Array, face: FaceRows, observed: Array) -> None:
+    """Write a recording into a dataset's folder, at once or not at all; the same input gives the same bytes.
+
+    Raises: OutputError, LimitError: the place cannot be written.
+    """
+    tensors = {
+        "audio": np.round(np.clip(samples, -1, 1) * _STEP).astype(np.int16),
+        "weights": face.weights, "head": face.head, "gap": face.gap, "width": face.width, "valid": face.valid,
+        "observed": observed,
+    }  # fmt: skip
+    header = {"kind": _KIND, "version": _VERSION, **facts.to_json()}
+    body = library().numpy.save(
+        {name: np.ascontiguousarray(tensors[name], kind) for name, kind in _KINDS.items()},
+        {"voxface": json.dumps(header, sort_keys=True, allow_nan=False)},
+    )
+    with atomic_write(folder / facts.file) as file:
+        file.write(body)
+
+
+def read_facts(path: Path) -> Facts:
+    """What a recording's file says of itself. Raises: as read_arrays."""
+    return _read(path, ())[0]
+
+
+def read_arrays(path: Path) -> dict[str, Array]:
+    """The arrays of a recording: samples float32, weights, head, gap, width, valid, observed.
+
+    Raises: InputError: the file cannot be read. DatasetError: it is damaged, no recording, or of another version.
+    """
+    tensors = _read(path, tuple(_KINDS))[1]
+    wrong = [name for name, kind in _KINDS.items() if tensors[name].dtype != kind]
+    if wrong:
+        raise DatasetError(f"{path} is damaged: {', '.join(wrong)} of the wrong kind.", hint=_HINT, source=str(path))
+    audio = tensors.pop("audio")
+    return {"samples": audio.astype(np.float32) / _STEP, **tensors}
+
+
+def _read(path: Path, names: tuple[str, ...]) -> tuple[Facts, dict[str, Array]]:
+    safetensors = library()
+    try:
+        with safetensors.safe_open(str(path), framework="np") as file:
+            header = json.loads((file.metadata() or {}).get("voxface", "{}"))
+            if not isinstance(header, dict) or (header.get("kind"), header.get("version")) != (_KIND, _VERSION):
+                raise ValueError(f"not a recording of version {_VERSION}")
+            return Facts.from_json(header), {name: file.get_tensor(name) for name in names}
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}.", source=str(path)) from error
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DatasetError(f"{path} is damaged: {error}.", hint=_HINT, source=str(path)) from error
+
+
+def library() -> Any:
+    """The library safetensors. Raises: MissingDependencyError: it is not installed."""
+    try:
+        import safetensors
+        import safetensors.numpy
+    except ImportError as error:
+        raise MissingDependencyError(
+            "datasets need the library safetensors, which is not installed.", hint="pip install 'voxface[train]'"
+        ) from error
+    return safetensors
