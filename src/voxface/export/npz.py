@@ -47,7 +47,7 @@ class NpzWriter(ClipWriter):
         widths: dict[str, tuple[int, ...]] = {"weights": (len(header.channels),), "seen": ()}
         widths |= {"head": (7,)} if header.has_head else {}
         widths |= {"emotion": (7,)} if header.has_emotion else {}
-        self._widths, self._spools = widths, {name: Spool(16 << 20) for name in widths}
+        self._widths, self._spools = widths, {name: Spool() for name in widths}
         super().__init__(file, header)
 
     def _begin(self) -> None:

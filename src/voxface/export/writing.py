@@ -16,7 +16,7 @@ from voxface.face.clip import FaceClip
 from voxface.stream import Array
 from voxface.timebase import exact_rate
 
-BLOCK = 4096
+BLOCK = 1024
 """Frames that a writer turns into text at a time, so that a long clip needs little memory."""
 
 

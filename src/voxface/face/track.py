@@ -68,7 +68,7 @@ class FaceTrack:
         if duration_s is not None:
             frames = int(np.ceil(duration_s * rate - 1e-6))  # 0.7 s at 10 fps are 7 frames, though 0.7 * 10 > 7
         else:
-            frames = int(np.floor(self.times_s[-1] * rate + 1e-6)) + 1 if len(self) else 0
+            frames = int(np.floor(self.times_s[-1] * rate + 0.01)) + 1 if len(self) else 0  # times may be rounded
         to = np.arange(max(frames, 0)) / rate
         seen, times = self.seen, self.times_s[self.seen]
         between = (self.times_s[1:] + self.times_s[:-1]) / 2
