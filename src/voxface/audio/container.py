@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from voxface.audio.frame_rate import FramePicker, FrameRate, measure_rate
-from voxface.errors import InputError, LimitError, MissingDependencyError, VideoFormatError, VoxfaceError
+from voxface.errors import InputError, MissingDependencyError, VideoFormatError, VoxfaceError
 from voxface.stream import Array
 
 FORMATS = "wav,w64,flac,ogg,mp3,mov,mp4,matroska,webm,aac,aiff,caf,avi,mpegts"
@@ -88,7 +88,8 @@ def probe_video(path: str | Path) -> VideoInfo:
     if not packets or not width or not height:
         raise VideoFormatError(f"{source} has a video track without frames.", hint=_HINT, source=source)
     if width * height > _LARGEST_PIXELS:
-        raise LimitError(f"{source} is {width}x{height} pixels; at most 8192x8192 are read.", source=source)
+        text = f"{source} has pictures of {width}x{height} pixels; up to 67 million pixels are read."
+        raise VideoFormatError(text, hint=_HINT, source=source)
     audio = probe_audio(path)
     zero_s = audio[1] if audio else (float(times[0]) if len(times) else 0.0)
     return VideoInfo(source, width, height, rate, packets, audio[0] if audio else None, zero_s, missing_s)
@@ -288,7 +289,7 @@ def _decoded(container: Any, kind: str, tally: Tally) -> Iterator[Any]:
         return
     stream = streams[0]
     if kind == "video":
-        stream.thread_type = "AUTO"  # decode the next frames while the tracker looks at this one
+        stream.thread_type, stream.codec_context.thread_count = "AUTO", 2  # decode ahead while the tracker looks
     packets = container.demux(stream)
     while True:
         try:

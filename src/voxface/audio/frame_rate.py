@@ -43,6 +43,13 @@ def measure_rate(times_s: Array, stated_fps: float) -> FrameRate:
     return FrameRate(stated_fps if agrees else fps, True)
 
 
+def check_limit(fps_limit: float) -> float:
+    """The limit as it came. Raises: UsageError: it is not a number above 0."""
+    if not 0 < fps_limit < float("inf"):
+        raise UsageError(f"the limit of frames per second must be above 0; got {fps_limit}.")
+    return fps_limit
+
+
 def frame_interval(rate: FrameRate, fps_limit: float) -> int:
     """Every how manieth frame is kept: the smallest interval >= 1 whose rate is <= the limit with 1 % tolerance.
 
@@ -50,8 +57,7 @@ def frame_interval(rate: FrameRate, fps_limit: float) -> int:
 
     Raises: UsageError: the limit is not above 0.
     """
-    if not 0 < fps_limit < float("inf"):
-        raise UsageError(f"--fps-limit must be above 0; got {fps_limit}.")
+    check_limit(fps_limit)
     if not rate.constant:
         return 1
     interval = max(1, floor(rate.fps / (fps_limit * (1 + _LIMIT_TOLERANCE))))

@@ -39,8 +39,8 @@ def capture_video(
     """Capture the face and the sound of one video (SPEC A1). A plain function of its arguments: a pool can call it.
 
     Frames without a face stay in the sequence with seen False. Mended input is warned of: a video cut short
-    (W-TRUNCATED), packets that cannot be decoded (W-DAMAGED), frames whose time does not rise (W-NOT-RISING), several faces (W-SEVERAL-FACES), no sound
-    (W-NO-AUDIO), no face anywhere (W-NO-FACE).
+    (W-TRUNCATED), packets that cannot be decoded (W-DAMAGED), frames whose time does not rise (W-NOT-RISING), several
+    faces (W-SEVERAL-FACES), no sound (W-NO-AUDIO), no face anywhere (W-NO-FACE).
 
     Args:
         path: the video. face_model: the landmarker (face_model.find_face_model).

@@ -77,9 +77,10 @@ class MediapipeTracker:
         self._centre: tuple[float, float] | None = None
         self._largest: Box | None = None  # to be followed, while others are hidden
         self._others: list[Box] = []
-        with _quiet_stderr():
-            self._mp = _mediapipe()
-            self._landmarker, self._scout = _create(self._mp, model)
+        with quiet_stderr():
+            self._mp = load_mediapipe()
+            self._landmarker = open_landmarker(self._mp, model)
+            self._scout = open_scout(self._mp, model)
 
     def __enter__(self) -> MediapipeTracker:
         return self
@@ -87,7 +88,7 @@ class MediapipeTracker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with _quiet_stderr():
+        with quiet_stderr():
             self._landmarker.close()
             self._scout.close()
 
@@ -98,7 +99,7 @@ class MediapipeTracker:
         self._pictures += 1
         if self._pictures > _TALKATIVE:
             return self._look(time_s, rgb)
-        with _quiet_stderr():
+        with quiet_stderr():
             return self._look(time_s, rgb)
 
     def _look(self, time_s: float, rgb: Array) -> Face | None:
@@ -179,7 +180,8 @@ def _version() -> str:
         return "unknown"
 
 
-def _mediapipe() -> Any:
+def load_mediapipe() -> Any:
+    """The package, imported now. Raises: MissingDependencyError: it or a system library is not installed."""
     try:
         import mediapipe
         from mediapipe.tasks.python import vision  # noqa: F401 - loads what Image needs
@@ -196,34 +198,44 @@ def _system_library(error: Exception) -> MissingDependencyError:
     return MissingDependencyError(text, hint=f"On Debian and Ubuntu: {APT_LINE}")
 
 
-def _create(mediapipe: Any, model: FaceModel) -> tuple[Any, Any]:
-    """The landmarker in VIDEO mode and the detector out of the same file."""
-    vision = mediapipe.tasks.vision
-    base = mediapipe.tasks.BaseOptions
+@contextmanager
+def _refusals(model: FaceModel) -> Iterator[None]:
+    """What MediaPipe throws when it opens a model, as our errors."""
     try:
-        landmarker = vision.FaceLandmarker.create_from_options(
+        yield
+    except OSError as error:
+        raise _system_library(error) from error
+    except (RuntimeError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        text = f"MediaPipe refuses the face landmarker {model.path}: {error}."
+        raise FaceModelError(text, source=str(model.path)) from error
+
+
+def open_landmarker(mediapipe: Any, model: FaceModel) -> Any:
+    """MediaPipe's FaceLandmarker in VIDEO mode for one face, with weights and pose. Raises: FaceModelError."""
+    vision = mediapipe.tasks.vision
+    with _refusals(model):
+        return vision.FaceLandmarker.create_from_options(
             vision.FaceLandmarkerOptions(
-                base_options=base(model_asset_buffer=model.content),
+                base_options=mediapipe.tasks.BaseOptions(model_asset_buffer=model.content),
                 running_mode=vision.RunningMode.VIDEO,
                 num_faces=1,
                 output_face_blendshapes=True,
                 output_facial_transformation_matrixes=True,
             )
         )
+
+
+def open_scout(mediapipe: Any, model: FaceModel) -> Any:
+    """The face detector that lies in the landmarker's file, on its own. Raises: FaceModelError."""
+    vision = mediapipe.tasks.vision
+    with _refusals(model):
         detector = zipfile.ZipFile(io.BytesIO(model.content)).read("face_detector.tflite")
-        scout = vision.FaceDetector.create_from_options(
-            vision.FaceDetectorOptions(base_options=base(model_asset_buffer=detector))
-        )
-    except OSError as error:
-        raise _system_library(error) from error
-    except (RuntimeError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        text = f"MediaPipe refuses the face landmarker {model.path}: {error}."
-        raise FaceModelError(text, source=str(model.path)) from error
-    return landmarker, scout
+        base = mediapipe.tasks.BaseOptions(model_asset_buffer=detector)
+        return vision.FaceDetector.create_from_options(vision.FaceDetectorOptions(base_options=base))
 
 
 @contextmanager
-def _quiet_stderr() -> Iterator[None]:
+def quiet_stderr() -> Iterator[None]:
     """Native libraries write harmless warnings straight to file descriptor 2; errors reach us as exceptions."""
     if os.environ.get("VOXFACE_NATIVE_LOG"):
         yield

@@ -11,9 +11,10 @@ import typer
 
 from voxface.cli.flags import Debug, Json, Quiet, Verbose
 from voxface.cli.output import Output, Progress, report, running
-from voxface.errors import InputError, SomeFailedError, UsageError, VoxfaceError
+from voxface.errors import InputError, OutputError, SomeFailedError, UsageError, VoxfaceError
 
 if TYPE_CHECKING:
+    from voxface.capture.face_model import FaceModel
     from voxface.capture.store import Capture
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts")
@@ -51,9 +52,11 @@ def capture(
     A second run skips videos that are done (same content, same options).
     """
     with running(quiet, verbose, debug, json) as out:
+        from voxface.audio.frame_rate import check_limit
+
         files = video_files(videos)
         targets = _targets(files, output)
-        job = _Job(out, fps_limit, face_model, json_pair, force)
+        job = _Job(out, check_limit(fps_limit), face_model, json_pair, force)
         done = _capture_all(job, files, targets)
         _report(out, done, output)
         if done.failed:
@@ -62,24 +65,42 @@ def capture(
 
 @dataclass
 class _Job:
+    """What is done to every video."""
+
     out: Output
     fps_limit: float
     face_model: Path | None
     json_pair: bool
     force: bool
+    model: FaceModel | None = None
+
+    def found_model(self) -> FaceModel:
+        """The face landmarker, looked for when the first video needs it."""
+        from voxface.capture.face_model import find_face_model
+        from voxface.capture.mediapipe_tracker import usage_notice
+
+        if self.model is None:
+            self.model = find_face_model(self.face_model)
+            notice = usage_notice()
+            if notice:
+                self.out.say(notice)
+        return self.model
 
 
 def video_files(places: list[Path]) -> list[Path]:
     """The files named and the videos in the folders named, those sorted by name, each once.
 
-    Raises: InputError: a folder without videos.
+    Raises: InputError: a folder without videos, or one that cannot be read.
     """
     files: dict[Path, None] = {}
     for place in places:
         if not place.is_dir():
             files[place] = None
             continue
-        inside = sorted(f for f in place.iterdir() if f.suffix.lower() in VIDEO_SUFFIXES and f.is_file())
+        try:
+            inside = sorted(f for f in place.iterdir() if f.suffix.lower() in VIDEO_SUFFIXES and f.is_file())
+        except OSError as error:
+            raise InputError(f"cannot read the folder {place}: {error.strerror}.", source=str(place)) from error
         if not inside:
             raise InputError(f"there is no video in the folder {place}.", source=str(place))
         files.update(dict.fromkeys(inside))
@@ -107,8 +128,8 @@ def _capture_all(job: _Job, files: list[Path], targets: list[Path]) -> _Sum:
             try:
                 _capture_one(job, file, target, bar, done)
             except VoxfaceError as error:
-                if len(files) == 1 or error.exit_code not in (3, 6):  # a missing library stops every video
-                    raise
+                if len(files) == 1 or error.exit_code != 3 or isinstance(error, OutputError):
+                    raise  # what stops one video for lack of a library, a model or room stops them all
                 done.failed += 1
                 job.out.results.setdefault("failed", []).append(_as_json(error, file))
                 if not job.out.json:
@@ -121,9 +142,8 @@ def _as_json(error: VoxfaceError, file: Path) -> dict[str, Any]:
 
 
 def _capture_one(job: _Job, file: Path, target: Path, bar: Progress, done: _Sum) -> None:
+    from voxface.audio.container import probe_video
     from voxface.capture.capture import capture_video
-    from voxface.capture.face_model import find_face_model
-    from voxface.capture.mediapipe_tracker import usage_notice
     from voxface.capture.store import load_capture, save_capture
 
     if not job.force and _is_done(file, target, job.fps_limit):
@@ -133,12 +153,8 @@ def _capture_one(job: _Job, file: Path, target: Path, bar: Progress, done: _Sum)
             _write_pair(load_capture(target), target)
         bar.advance(1)
         return
-    model = find_face_model(job.face_model)
-    notice = usage_notice()
-    if notice:
-        job.out.say(notice)
-    moved = _Moved(bar)
-    begun = time.monotonic()
+    probe_video(file)  # a file that is no video is said to be none before anything is fetched for it
+    model, moved, begun = job.found_model(), _Moved(bar), time.monotonic()
     found = capture_video(file, face_model=model, fps_limit=job.fps_limit, progress=moved)
     done.seconds += time.monotonic() - begun
     save_capture(target, found)
@@ -173,7 +189,7 @@ def _is_done(file: Path, target: Path, fps_limit: float) -> bool:
         return False
     try:
         header = read_header(target)
-    except (InputError, VoxfaceError):
+    except VoxfaceError:
         return False
     same_options = header.get("target_fps") == fps_limit and header.get("tracker", {}).get("model_sha256") == SHA256
     return bool(same_options and header.get("sha256") == sha256_hex(file))
