@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from voxface.dataset.split import SplitRule
     from voxface.dataset.summary import SplitSummary
 
-MOST_SPEAKERS = 8
+MOST_SHOWN = 8
 MOUTH_SHOWN = ("jawOpen", "mouthClose", "mouthPucker", "mouthFunnel", "mouthSmileLeft", "mouthSmileRight")
 
 
@@ -42,6 +42,9 @@ def dataset(
     shared_speakers: Annotated[
         bool, typer.Option("--shared-speakers", help="A speaker among several may stand in more than one split.")
     ] = False,
+    sync: Annotated[
+        str, typer.Option(help="Offset of face and sound: report, correct (where it is known), or off.")
+    ] = "report",
     window: Annotated[int, typer.Option(help="Rows of 10 ms in a window.")] = 24,
     overlap: Annotated[int, typer.Option(help="Rows that a window shares with the next.")] = 12,
     sequences: Annotated[Path | None, typer.Option(help="Also write all windows into this safetensors file.")] = None,
@@ -62,6 +65,7 @@ def dataset(
             speakers=parse_speaker_rule(speaker, speaker_from),
             split=_rule(split, everything, test_speaker or [], validate_speaker or [], shared_speakers),
             mel_ceiling_db=mel_ceiling_db,
+            sync=sync,
         )
         built = _build(shown, captures, out, options)
         _report(shown, built, window, overlap)
@@ -117,7 +121,8 @@ def _report(shown: Output, built: Built, window: int, overlap: int) -> None:
         f"seen in {shares['face']:.1%} of the frames; speech in {shares['speech']:.1%} of the rows",
         f"clipped: {shares['weights_clipped']:.3%} of the weights (far outside: {far}), "
         f"{shares['positions_clipped']:.3%} of the positions; mel cells above the ceiling: {shares['mel_above']:.3%}",
-        *_speaker_lines(manifest),
+        *_first(_speaker_lines(manifest), "speakers"),
+        *_first(_sync_lines(manifest), "estimates of sync"),
         f"dataset: {built.dataset.folder}",
     ]
     shown.result(
@@ -126,6 +131,7 @@ def _report(shown: Output, built: Built, window: int, overlap: int) -> None:
         splits=to_json(parts),
         speakers={name: known.to_json() for name, known in manifest.speakers.items()},
         quality=quality.to_json() | {"shares": shares},
+        sync=dict(manifest.sync),
         failed=[{"code": error.code, "message": error.message, "input": error.source} for error in built.failures],
         kept=built.kept,
     )
@@ -148,18 +154,34 @@ def _table(parts: dict[str, SplitSummary]) -> list[str]:
     return lines
 
 
+def _first(lines: list[str], what: str) -> list[str]:
+    more = len(lines) - MOST_SHOWN
+    return lines if more <= 0 else [*lines[:MOST_SHOWN], f"... and {more} more {what} in the manifest"]
+
+
 def _speaker_lines(manifest: Manifest) -> list[str]:
-    """What is known of the faces of the first speakers."""
+    """What is known of each speaker's face."""
     lines = []
-    for name, known in sorted(manifest.speakers.items())[:MOST_SPEAKERS]:
+    for name, known in sorted(manifest.speakers.items()):
         rest = dict(zip(ARKIT, known.rest, strict=True))
         shown = " ".join(f"{channel} {rest[channel]:.3f}" for channel in MOUTH_SHOWN)
         lines.append(
             f"speaker {name}: rest by {known.method} ({known.resting_rows} rows): {shown}; "
             f"rig gap = {known.gap_scale:.3f} x gap {known.gap_offset:+.3f}, r {known.gap_r:.3f}"
         )
-    rest_of = len(manifest.speakers) - MOST_SPEAKERS
-    return lines + ([f"... and {rest_of} more speakers in the manifest"] if rest_of > 0 else [])
+    return lines
+
+
+def _sync_lines(manifest: Manifest) -> list[str]:
+    """What is known of the offset of face and sound."""
+    lines = []
+    for name, found in manifest.sync.items():
+        numbers = ""
+        if found["best_r"] is not None:
+            numbers = f": r {found['best_r']:.3f} at {found['best_ms']:+.0f} ms, {found['zero_r']:.3f} at 0"
+        known = f"face {found['offset_ms']:+.0f} ms late" if found["offset_ms"] is not None else found["verdict"]
+        lines.append(f"sync of {name}: {known}{numbers} ({found['seconds']:.0f} s of face)")
+    return lines
 
 
 def _write_windows(shown: Output, built: Built, path: Path, window: int, overlap: int, ceiling_db: float) -> None:

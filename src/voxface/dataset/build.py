@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from voxface.dataset.align import align
 from voxface.dataset.dataset import Dataset
+from voxface.dataset.make import Made, make
 from voxface.dataset.manifest import Entry, Manifest, check_out, save_manifest
-from voxface.dataset.quality import MEL_CEILING_DB, check_and_clip
+from voxface.dataset.offsets import Group, group_offset, group_recordings
+from voxface.dataset.quality import MEL_CEILING_DB
 from voxface.dataset.rest import Calibration, calibrate, speaker_rows
-from voxface.dataset.sources import find_sources, load_source, source_digest
+from voxface.dataset.sources import find_sources
 from voxface.dataset.speakers import SpeakerRule
 from voxface.dataset.split import Item, SplitRule, default_rule, split
-from voxface.dataset.store import Facts, read_arrays, read_facts, recording_file, save_recording
-from voxface.errors import DatasetError, InputError, InputWarning, VoxfaceError
-from voxface.timebase import row_count
+from voxface.dataset.store import Facts, read_arrays, remove_others
+from voxface.dataset.sync import WORST_MS, Offset
+from voxface.errors import DatasetError, InputError, InputWarning, UsageError, VoxfaceError
+
+SYNC = ("report", "correct", "off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +31,18 @@ class BuildOptions:
     speakers:       who speaks in which capture
     split:          how recordings are dealt out; None: by recording for one speaker, by speaker for several
     mel_ceiling_db: mel cells above are counted in the report
+    sync:           "report": estimate the offset of face and sound, leave out what is beyond 200 ms; "correct": also
+                    move faces back by theirs where it is known; "off"
     """
 
     speakers: SpeakerRule = field(default_factory=SpeakerRule)
     split: SplitRule | None = None
     mel_ceiling_db: float = MEL_CEILING_DB
+    sync: str = "report"
+
+    def __post_init__(self) -> None:
+        if self.sync not in SYNC:
+            raise UsageError(f"sync is one of {', '.join(SYNC)}; got {self.sync!r}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +52,6 @@ class Built:
     dataset: Dataset
     failures: tuple[VoxfaceError, ...]
     kept: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    source: Path
-    speaker: str
-    facts: Facts
-    kept: bool
 
 
 def build_dataset(
@@ -62,7 +64,7 @@ def build_dataset(
     """Align captures, check and clip them, split them, calibrate their speakers, and write the dataset into `out`.
 
     A build that was interrupted goes on where it stopped: a recording whose capture has not changed is kept. The
-    dataset is complete when its manifest is there, which comes last.
+    manifest comes last; until it is there, the folder holds the dataset that it held before.
 
     Args:
         captures: files of captures, or folders of them.
@@ -72,21 +74,21 @@ def build_dataset(
     """
     options, folder = options or BuildOptions(), Path(out)
     check_out(folder)
-    sources = find_sources(captures)
-    made: list[_Made] = []
-    done: set[str] = set()
+    made: list[Made] = []
     failures: list[VoxfaceError] = []
-    for path in sources:
+    for path in find_sources(captures):
         try:
-            made.append(_make(path, folder, options, done))
-            done.add(made[-1].facts.file)
+            made.append(make(path, folder, options.speakers, options.mel_ceiling_db))
         except (DatasetError, InputError) as error:  # of this capture; anything else would hit the next one too
             failures.append(error)
         advance(path.name)
+    offsets = {} if options.sync == "off" else _offsets(folder, made)
+    made = _in_sync(folder, made, offsets, options, failures)
     if not made:
         raise _none(failures)
-    manifest = _manifest(folder, made, options)
+    manifest = _manifest(folder, made, options, offsets)
     save_manifest(folder, manifest)
+    remove_others(folder, {entry.facts.file for entry in manifest.entries})
     return Built(Dataset(folder, manifest), tuple(failures), sum(one.kept for one in made))
 
 
@@ -96,47 +98,51 @@ def _none(failures: Sequence[VoxfaceError]) -> VoxfaceError:
     return DatasetError(f"none of the {len(failures)} captures can be used. The first: {failures[0]}")
 
 
-def _make(path: Path, folder: Path, options: BuildOptions, done: set[str]) -> _Made:
-    """One capture becomes one recording on disk, unless it is there already: from before, or from a twin in `done`."""
-    digest = source_digest(path)
-    capture = load_source(path)
-    speaker = options.speakers.of(path, capture.name)
-    place = recording_file(capture.name, capture.sha256)
-    known = _known(folder / place)
-    same = known and (known.source_sha256, known.mel_ceiling_db) == (digest, options.mel_ceiling_db)
-    if known and (same or place in done):
-        return _Made(path, speaker, known, True)
-    raw = align(capture.track, row_count(len(capture.samples)))
-    face, quality = check_and_clip(raw, capture.samples, capture.track.seen, options.mel_ceiling_db)
-    x, y, z = (float(part) for part in face.median_m)
-    facts = Facts(capture.name, capture.sha256, capture.session_id, digest, options.mel_ceiling_db, (x, y, z), quality)
-    save_recording(folder, facts, capture.samples, face, capture.track.observed)
-    return _Made(path, speaker, facts, False)
+def _offsets(folder: Path, made: Sequence[Made]) -> dict[Group, Offset]:
+    groups = group_recordings([(one.speaker, one.facts) for one in made])
+    return {group: group_offset(folder, [made[place].facts for place in group.members]) for group in groups}
 
 
-def _known(path: Path) -> Facts | None:
-    """The facts of a recording that an earlier build left, or None where it left nothing that can be read."""
-    try:
-        return read_facts(path) if path.is_file() else None
-    except (DatasetError, InputError):
-        return None
+def _in_sync(
+    folder: Path, made: list[Made], offsets: Mapping[Group, Offset], options: BuildOptions, failures: list[VoxfaceError]
+) -> list[Made]:
+    """The recordings that are not known to be too far off, moved into place where that is asked for.
+
+    Those left out are added to `failures`.
+    """
+    result: dict[int, Made] = dict(enumerate(made))
+    for group, offset in offsets.items():
+        if offset.offset_ms is None:
+            continue
+        late = f"the face of {group.name} is {offset.offset_ms:+.0f} ms late (r {offset.best_r:.2f})"
+        if abs(offset.offset_ms) > WORST_MS:
+            for place in group.members:
+                source = str(result.pop(place).source)
+                failures.append(DatasetError(f"{source} is left out: {late}, over {WORST_MS:.0f} ms.", source=source))
+        elif options.sync == "correct":
+            for place in group.members:
+                source_path = result[place].source
+                result[place] = make(source_path, folder, options.speakers, options.mel_ceiling_db, offset.offset_ms)
+        else:
+            warnings.warn(InputWarning("W-SYNC", f"{late}; --sync correct moves it."), stacklevel=3)
+    return list(result.values())
 
 
-def _manifest(folder: Path, made: Sequence[_Made], options: BuildOptions) -> Manifest:
+def _manifest(folder: Path, made: Sequence[Made], options: BuildOptions, offsets: Mapping[Group, Offset]) -> Manifest:
     items = [Item(one.facts.name, one.speaker, one.facts.session_id) for one in made]
     rule = options.split or default_rule(items)
-    splits = split(items, rule)
-    entries, duplicates = _entries(made, splits)
+    entries, duplicates = _entries(made, split(items, rule))
     for source, name in duplicates.items():
         text = f"{source} is the same video as the recording {name!r} and was left out."
         warnings.warn(InputWarning("W-DUPLICATE", text), stacklevel=3)
     speakers = {speaker: _calibration(folder, entries, speaker) for speaker in {e.speaker for e in entries}}
-    return Manifest(entries, speakers, rule.text, duplicates, {})
+    sync = {group.name: offset.to_json() for group, offset in offsets.items()}
+    return Manifest(entries, speakers, rule.text, duplicates, sync)
 
 
-def _entries(made: Sequence[_Made], splits: Sequence[str]) -> tuple[tuple[Entry, ...], dict[str, str]]:
+def _entries(made: Sequence[Made], splits: Sequence[str]) -> tuple[tuple[Entry, ...], dict[str, str]]:
     """One entry per video, under a name of its own; and which captures were left out as the same video once more."""
-    firsts: dict[str, tuple[_Made, str]] = {}
+    firsts: dict[str, tuple[Made, str]] = {}
     duplicates = {}
     for one, found in zip(made, splits, strict=True):
         first, _ = firsts.setdefault(one.facts.session_id, (one, found))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ class Facts:
     source_sha256:  of the capture that the recording was made from
     mel_ceiling_db: what the count of clipped mel cells refers to
     median_m:       the head position that was subtracted, metres
+    frame_ms:       milliseconds between the video's frames that were looked at (their median); 0 for a single frame
+    offset_ms:      how much later the face was than the sound; it has been moved back by that
     quality:        counts of what was found
     """
 
@@ -46,23 +49,31 @@ class Facts:
     source_sha256: str
     mel_ceiling_db: float
     median_m: tuple[float, float, float]
+    frame_ms: float
+    offset_ms: float
     quality: Quality
 
     def __post_init__(self) -> None:
-        if not re.fullmatch("[0-9a-f]{64}", self.sha256):  # it becomes part of a path
+        if not re.fullmatch("[0-9a-f]{64}", self.sha256):
             raise ValueError(f"sha256 must be 64 hex digits; got {self.sha256[:80]!r}")
 
     @property
     def file(self) -> str:
-        """Its place inside the dataset's folder."""
-        return recording_file(self.name, self.sha256)
+        """Its place inside the dataset's folder: the stem, and a hash of what the recording was made from.
+
+        Another capture of the video is another file, so that a build never touches the files of the dataset before.
+        """
+        made_from = f"{self.sha256} {self.source_sha256} {self.mel_ceiling_db:g} {self.offset_ms:g}"
+        digest = hashlib.sha256(made_from.encode()).hexdigest()[:10]
+        return f"{FOLDER}/{re.sub(r'[^A-Za-z0-9._-]', '_', self.name)[:80]}-{digest}.safetensors"
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in the file and in the manifest."""
         return {
             "name": self.name, "sha256": self.sha256, "session_id": self.session_id,
             "source_sha256": self.source_sha256, "mel_ceiling_db": self.mel_ceiling_db,
-            "median_m": list(self.median_m), "quality": self.quality.to_json(),
+            "median_m": list(self.median_m), "frame_ms": self.frame_ms, "offset_ms": self.offset_ms,
+            "quality": self.quality.to_json(),
         }  # fmt: skip
 
     @classmethod
@@ -76,13 +87,10 @@ class Facts:
             source_sha256=str(value["source_sha256"]),
             mel_ceiling_db=float(value["mel_ceiling_db"]),
             median_m=(x, y, z),
+            frame_ms=float(value["frame_ms"]),
+            offset_ms=float(value["offset_ms"]),
             quality=Quality.from_json(value["quality"]),
         )
-
-
-def recording_file(name: str, sha256: str) -> str:
-    """Where the recording of a video stands inside a dataset's folder; the same video always has the same place."""
-    return f"{FOLDER}/{re.sub(r'[^A-Za-z0-9._-]', '_', name)[:80]}-{sha256[:10]}.safetensors"
 
 
 def save_recording(folder: Path, facts: Facts, samples: Array, face: FaceRows, observed: Array) -> None:
@@ -102,6 +110,13 @@ def save_recording(folder: Path, facts: Facts, samples: Array, face: FaceRows, o
     )
     with atomic_write(folder / facts.file) as file:
         file.write(body)
+
+
+def remove_others(folder: Path, kept: Collection[str]) -> None:
+    """Remove the recordings of a dataset's folder that are not among `kept`: left by builds before."""
+    for path in (folder / FOLDER).glob("*-*.safetensors"):
+        if f"{FOLDER}/{path.name}" not in kept and re.search(r"-[0-9a-f]{10}\.safetensors$", path.name):
+            path.unlink(missing_ok=True)
 
 
 def read_facts(path: Path) -> Facts:
