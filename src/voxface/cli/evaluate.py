@@ -78,8 +78,8 @@ def _folder_name(dataset: Dataset) -> str:
 
 def _refuse_training_videos(home: Dataset, name: str, other: Dataset) -> None:
     """Nobody is judged on what the baselines were fitted on."""
-    learned = {entry.facts.sha256 for split in ("train", "validate") for entry in home.entries(split)}
-    shared = [entry.name for entry in other.manifest.entries if entry.facts.sha256 in learned]
+    learned = {entry.facts.session_id for split in ("train", "validate") for entry in home.entries(split)}
+    shared = [entry.name for entry in other.manifest.entries if entry.facts.session_id in learned]
     if shared:
         raise DatasetError(
             f"{len(shared)} recordings of {name!r} stand in the train or validate split of {home.folder}: {shared[0]}.",

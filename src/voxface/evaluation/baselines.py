@@ -15,7 +15,7 @@ from voxface.dataset.loudness import relative_level_db
 from voxface.dataset.recording import Recording
 from voxface.errors import DatasetError
 from voxface.evaluation.predictor import Prediction, as_prediction, face_rows
-from voxface.evaluation.ridge import MelRidge, fit_ridge
+from voxface.evaluation.ridge import RIDGE, STRANGERS_RIDGE, MelRidge, fit_ridge
 from voxface.face.rig import ARKIT
 from voxface.stream import Array
 from voxface.timebase import row_count
@@ -60,7 +60,8 @@ def fit_baselines(train: Sequence[Recording], validate: Sequence[Recording]) -> 
 
     Raises: DatasetError: the training recordings hold no valid row, or nothing validates the ridge.
     """
-    return fit_mean_face(train), fit_log_energy(train), fit_ridge(train, validate)
+    ridges = [fit_ridge(train, validate, config) for config in (RIDGE, STRANGERS_RIDGE)]
+    return fit_mean_face(train), fit_log_energy(train), *ridges
 
 
 def fit_mean_face(train: Sequence[Recording]) -> MeanFace:

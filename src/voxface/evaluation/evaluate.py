@@ -63,7 +63,7 @@ def evaluate(
         if not recordings:
             raise DatasetError(f"group {name!r} has no recordings to judge on.")
     baselines: list[Predictor] = list(fit_baselines(train, validate))
-    judged = [BundlePredictor(bundle)] if bundle is not None else [baselines.pop()]
+    judged = [BundlePredictor(bundle)] if bundle is not None else [baselines.pop(2)]
     seconds = sum(recording.duration_s for recording in train)
     fitted = f"Baselines fitted on {len(train)} recordings ({seconds / 60:.1f} min); {len(validate)} chose the ridge."
     return compare(judged[0].name, fitted, [*judged, *baselines], groups, words)

@@ -130,6 +130,10 @@ class Report:
             "groups": {group.name: _group_json(group) for group in self.groups},
         }
 
+    def headline(self) -> dict[str, dict[str, float | None]]:
+        """The few numbers that travel with a bundle (its `metrics`): by group, of the judged one and its baselines."""
+        return {group.name: _headline(group) for group in self.groups}
+
     def to_markdown(self) -> str:
         """The report for people: summary, margins, what got worse, every number, what the numbers mean."""
         parts = [f"# Evaluation of {self.title}", self.fitted, summary(self.groups)]
@@ -160,10 +164,11 @@ def details(group: GroupReport) -> str:
     )  # fmt: skip
     lines = []
     for row in group.rows:
-        means = [row.r, row.speech_r, row.mouth_r, row.mouth_mae, row.all_r, row.all_mae]
+        means = [mean_text(row.r), mean_text(row.speech_r), mean_text(row.mouth_r), mean_text(row.mouth_mae, 4)]
+        means += [mean_text(row.all_r), mean_text(row.all_mae, 4)]
         lag = "–" if row.lag_ms is None else f"{row.lag_ms:+.0f}"
         single = [row.jitter, row.range_ratio, row.silence, row.recall, row.false_rate]
-        lines.append([row.predictor, *map(mean_text, means), lag, *map(number_text, single)])
+        lines.append([row.predictor, *means, lag, *map(number_text, single)])
     return markdown_table(head, lines)
 
 
@@ -172,8 +177,9 @@ def channel_table(groups: Sequence[GroupReport]) -> str:
     head = ["channel"] + [f"{group.name} {part}" for group in groups for part in ("r", "MAE")]
     lines = []
     for name in MOUTH:
-        values = [v for group in groups for v in (group.judged.channel_r[name], group.judged.channel_mae[name])]
-        lines.append([name, *map(number_text, values)])
+        judged = [group.judged for group in groups]
+        pairs = [(number_text(one.channel_r[name]), number_text(one.channel_mae[name], 4)) for one in judged]
+        lines.append([name, *(text for pair in pairs for text in pair)])
     return markdown_table(head, lines)
 
 
@@ -185,7 +191,7 @@ def against(group: GroupReport) -> str:
         lines.append(f"- over {row.predictor}: r {_signed(whole)}, in speech {_signed(speech)} (paired by clip)")
     lines += ["", f"Asked of a net: {REQUIRED_MARGIN} more r than the ridge. Worse than a baseline:", ""]
     losses = group.losses()
-    lines += [f"- {x.measure}: {x.own:.3f}, {x.baseline} {x.other:.3f}" for x in losses] or ["- nothing"]
+    lines += [f"- {x.measure}: {x.own:.4f}, {x.baseline} {x.other:.4f}" for x in losses] or ["- nothing"]
     return "\n".join(lines)
 
 
@@ -193,6 +199,18 @@ def _signed(mean: Mean) -> str:
     if mean.value is None:
         return "–"
     return f"{mean.value:+.3f}" + ("" if mean.error is None else f" ± {mean.error:.3f}")
+
+
+def _headline(group: GroupReport) -> dict[str, float | None]:
+    one = group.judged
+    numbers = {
+        "clips": float(group.clips), "gap_r": one.r.value, "gap_r_error": one.r.error, "gap_r_speech": one.speech_r.value,
+        "closure_recall": one.recall, "closure_false_rate": one.false_rate, "silence_opening": one.silence,
+    }  # fmt: skip
+    for row in group.baselines:
+        numbers[f"{row.predictor} gap_r"] = row.r.value
+        numbers[f"{row.predictor} gap_r_speech"] = row.speech_r.value
+    return {name: None if value is None else round(value, 4) for name, value in numbers.items()}
 
 
 def _group_json(group: GroupReport) -> dict[str, Any]:
@@ -211,16 +229,16 @@ def _group_json(group: GroupReport) -> dict[str, Any]:
     }
 
 
-def mean_text(mean: Mean) -> str:
+def mean_text(mean: Mean, places: int = 3) -> str:
     """`0.812 ± 0.010`; without the error where one clip gives none."""
     if mean.value is None:
         return "–"
-    return f"{mean.value:.3f}" + ("" if mean.error is None else f" ± {mean.error:.3f}")
+    return f"{mean.value:.{places}f}" + ("" if mean.error is None else f" ± {mean.error:.{places}f}")
 
 
-def number_text(value: float | None) -> str:
-    """Three places, or a dash for what is not known."""
-    return "–" if value is None else f"{value:.3f}"
+def number_text(value: float | None, places: int = 3) -> str:
+    """A number, or a dash for what is not known."""
+    return "–" if value is None else f"{value:.{places}f}"
 
 
 def markdown_table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
