@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.captured import make_capture, make_track, put
+from tests.captured import JAW, make_capture, make_track, put
 from voxface.capture.store import Capture
 from voxface.dataset.align import align
 from voxface.dataset.build import BuildOptions, Built, build_dataset
@@ -224,15 +224,34 @@ def test_capture_json_with_sound_beside_it_is_a_source(tmp_path: Path) -> None:
     assert not recording.observed[ARKIT.index("tongueOut")]
 
 
+def test_live_link_csv_with_sound_beside_it_is_a_source(tmp_path: Path) -> None:
+    """A Live Link Face CSV and a WAV at 22.05 kHz of the same stem become a recording; what ARKit sees is observed."""
+    soundfile = pytest.importorskip("soundfile")
+    from voxface.export.formats import write
+    from voxface.face.clip import FaceClip
+
+    jaw = np.abs(np.sin(np.arange(120) / 9)).astype(np.float32)
+    weights = np.zeros((120, len(ARKIT)), np.float32)
+    weights[:, JAW] = jaw
+    write(FaceClip(weights, ARKIT, 60.0), tmp_path / "take.csv")
+    noise = 0.1 * np.random.default_rng(0).standard_normal(44_100)
+    soundfile.write(tmp_path / "take.wav", noise, 22_050)
+    built = build_dataset([tmp_path / "take.csv"], tmp_path / "set", BuildOptions(split=SplitRule("all")))
+    (recording,) = built.dataset.recordings("test")
+    assert recording.rows == 201
+    valid = recording.valid
+    assert valid.sum() == 199  # the last frame is at 119 / 60 s
+    expected = np.interp(np.arange(201) / 100, np.arange(120) / 60, jaw)
+    np.testing.assert_allclose(recording.weights[valid, JAW], expected[valid], atol=1e-4)
+    assert recording.observed[ARKIT.index("tongueOut")]
+
+
 # The command line
-
-
-RUN = "import typer; from voxface.cli.dataset import dataset; a = typer.Typer(); a.command()(dataset); a()"
 
 
 def run(*arguments: object) -> tuple[int, dict[str, Any], str]:
     """Run the verb in a process of its own, with --json: exit code, the object, stderr."""
-    command = [sys.executable, "-c", RUN, *map(str, arguments), "--json"]
+    command = [sys.executable, "-m", "voxface.cli.main", "dataset", *map(str, arguments), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, json.loads(done.stdout), done.stderr
 
