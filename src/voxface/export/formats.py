@@ -46,7 +46,7 @@ class Format:
 
 
 FORMATS: dict[str, Format] = {
-    "csv": Format((".csv",), LiveLinkCsvWriter, read_livelink_csv, "Live Link Face CSV, for Unreal, Blender, Maya"),
+    "csv": Format((".csv",), LiveLinkCsvWriter, read_livelink_csv, "Live Link Face CSV, as the iPhone app writes it"),
     "json": Format(
         (".json",), AnimationJsonWriter, read_animation_json, "animation JSON, for the web and any language"
     ),
