@@ -23,7 +23,7 @@ from voxface.capture.face_model import SHA256, FaceModel, cached_path
 from voxface.capture.tracker import Face
 from voxface.errors import FaceModelError, MissingDependencyError
 from voxface.face.axes import quaternion_from_matrix
-from voxface.face.gap import video_gap
+from voxface.face.gap import VIDEO_POINTS, video_gap
 from voxface.face.rig import ARKIT
 from voxface.face.track import OBSERVED_BY_MEDIAPIPE
 from voxface.stream import Array
@@ -138,9 +138,12 @@ class MediapipeTracker:
         return shown
 
     def _face(self, result: Any, shape: tuple[int, ...]) -> Face:
-        points = np.array([(p.x, p.y) for p in result.face_landmarks[0]]) * (shape[1], shape[0])
-        centre = points.mean(axis=0)
-        self._centre = (float(centre[0]), float(centre[1]))
+        landmarks = result.face_landmarks[0]
+        points = np.zeros((len(landmarks), 2))
+        for i in VIDEO_POINTS:  # a few of 478: making numbers of all would cost as much as decoding the picture
+            points[i] = landmarks[i].x * shape[1], landmarks[i].y * shape[0]
+        x, y = points[list(VIDEO_POINTS)].mean(axis=0)
+        self._centre = (float(x), float(y))
         if self._largest and self._largest.holds(*self._centre):
             self._largest = None  # it is followed now; nothing needs to be hidden
         weights = np.zeros(len(ARKIT), np.float32)

@@ -23,7 +23,8 @@ CLOSED_BELOW = 0.06
 """A rig gap below this counts as closed lips (SPEC C5)."""
 
 # MediaPipe landmark indices: inner lips, mouth corners, forehead and chin.
-_UPPER, _LOWER, _RIGHT, _LEFT, _FOREHEAD, _CHIN = 13, 14, 78, 308, 10, 152
+_UPPER, _LOWER, _RIGHT, _LEFT, _FOREHEAD, _CHIN = VIDEO_POINTS = 13, 14, 78, 308, 10, 152
+"""The landmarks that video_gap looks at; the others may be anything."""
 
 
 def gap_vector(channels: Sequence[str]) -> Array:
