@@ -28,7 +28,8 @@ class AugmentSpec:
     tilt_share, tilt_db:   spectral slope of up to ± tilt_db over the whole range, plus a smooth wave of half of it
     warp_share, warp:      frequencies stretched by up to ± warp: other heads and other pitches
     noise_share, noise_db: steady noise added, RMS in this range (dB re full scale), with a random slope
-    silence_share:         the crop is nothing but noise (RMS -90 dB up to noise_db's upper end), and the mouth rests
+    silence_share, silence_db: the crop is nothing but noise, RMS in this range, and the mouth rests. It reaches up to
+                           where the level control brings the noise of a room in which nobody has spoken yet
     """
 
     gain_db: float = 6.0
@@ -37,11 +38,13 @@ class AugmentSpec:
     warp_share: float = 0.4
     warp: float = 0.12
     noise_share: float = 0.4
-    noise_db: tuple[float, float] = (-75.0, -35.0)
+    noise_db: tuple[float, float] = (-75.0, -32.0)
     silence_share: float = 0.06
+    silence_db: tuple[float, float] = (-90.0, -12.0)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "noise_db", tuple(self.noise_db))
+        object.__setattr__(self, "silence_db", tuple(self.silence_db))
 
 
 NO_AUGMENT = AugmentSpec(gain_db=0, tilt_share=0, warp_share=0, noise_share=0, silence_share=0)
@@ -99,8 +102,7 @@ def _add_noise(
 ) -> None:
     """Add steady noise in the power domain to some crops, and at any level to the silent ones."""
     batch, count = rows.shape[:2]
-    low, high = spec.noise_db
-    level = np.where(silent, random.uniform(-90, high, batch), random.uniform(low, high, batch))
+    level = np.where(silent, random.uniform(*spec.silence_db, batch), random.uniform(*spec.noise_db, batch))
     noisy = np.flatnonzero((random.random(batch) < spec.noise_share) | silent)
     bank = noise_bank(feature.rows)
     starts = random.integers(0, len(bank) - count, batch)
