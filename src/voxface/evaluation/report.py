@@ -204,9 +204,14 @@ def _signed(mean: Mean) -> str:
 def _headline(group: GroupReport) -> dict[str, float | None]:
     one = group.judged
     numbers = {
-        "clips": float(group.clips), "gap_r": one.r.value, "gap_r_error": one.r.error,
-        "gap_r_speech": one.speech_r.value, "closure_recall": one.recall, "closure_false_rate": one.false_rate, "silence_opening": one.silence,
-    }  # fmt: skip
+        "clips": float(group.clips),
+        "gap_r": one.r.value,
+        "gap_r_error": one.r.error,
+        "gap_r_speech": one.speech_r.value,
+        "closure_recall": one.recall,
+        "closure_false_rate": one.false_rate,
+        "silence_opening": one.silence,
+    }
     for row in group.baselines:
         numbers[f"{row.predictor} gap_r"] = row.r.value
         numbers[f"{row.predictor} gap_r_speech"] = row.speech_r.value
