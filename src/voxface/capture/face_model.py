@@ -83,7 +83,7 @@ def _fetch(target: Path, base_url: str) -> Path:
         text = "the face landmarker is not here yet, and fetching it needs pooch, which is not installed."
         raise MissingDependencyError(text, hint="pip install 'voxface[capture]'") from error
     url = f"{base_url.rstrip('/')}/{FILE_NAME}"
-    logging.getLogger("pooch").setLevel(logging.WARNING)
+    pooch.get_logger().setLevel(logging.WARNING)
     try:
         pooch.retrieve(
             url,
