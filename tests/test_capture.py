@@ -24,11 +24,8 @@ from voxface.capture.mediapipe_tracker import usage_notice
 from voxface.capture.store import SUFFIX, Capture, list_captures, load_capture, save_capture
 from voxface.capture.tracker import Face
 from voxface.errors import ClipError, InputError, InputWarning, MissingDependencyError
-from voxface.face.rig import ARKIT
 from voxface.face.track import OBSERVED_BY_MEDIAPIPE
 from voxface.files import sha256_hex
-
-JAW = ARKIT.index("jawOpen")
 
 
 class StandIn:

@@ -44,8 +44,7 @@ def capture_video(
 
     Args:
         path: the video. face_model: the landmarker (face_model.find_face_model).
-        fps_limit: frames per second to look at, at most.
-        tracker: makes the tracker; one per video.
+        fps_limit: frames per second to look at, at most. tracker: makes the tracker; one per video.
         progress: called after each frame that was looked at.
     Raises: InputError, VideoFormatError: the video cannot be read. AudioFormatError: its sample rate is not taken.
         MissingDependencyError, FaceModelError: the tracker cannot be had. UsageError: the limit is not above 0.
