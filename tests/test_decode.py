@@ -15,7 +15,6 @@ import soundfile
 
 from tests.faults import audio_cases as cases
 from voxface.audio.decode import AudioSource, RawFormat, open_audio, read_audio
-from voxface.audio.mix import ChannelMixer, Mend
 from voxface.audio.sniff import what_is
 from voxface.errors import (
     AudioEmptyError,
@@ -25,31 +24,9 @@ from voxface.errors import (
     InputError,
     InputWarning,
     LimitError,
-    UsageError,
 )
-from voxface.stream import run
 
-
-class Pipe(io.RawIOBase):
-    """Bytes that come once, in order, in small pieces."""
-
-    def __init__(self, data: bytes, piece: int = 997) -> None:
-        self.rest, self.piece = io.BytesIO(data), piece
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:
-        part = self.rest.read(min(len(buffer), self.piece))
-        buffer[: len(part)] = part
-        return len(part)
-
-
-def pipe(data: bytes, piece: int = 997) -> io.BufferedReader:
-    return io.BufferedReader(Pipe(data, piece))
-
-
-WAYS = {"bytes": lambda data: data, "file": io.BytesIO, "pipe": pipe}
+WAYS = {"bytes": lambda data: data, "file": io.BytesIO, "pipe": cases.pipe}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -127,74 +104,6 @@ def test_an_mp3_without_a_length_is_read_to_its_end(bit_rate: str) -> None:
     np.testing.assert_allclose(samples[shift : shift + 300_000], whole[:300_000], atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("encoding", "dtype", "scale", "offset"),
-    [
-        ("u8", "u1", 127, 128), ("s8", "i1", 127, 0), ("s16le", "<i2", 32767, 0), ("s16be", ">i2", 32767, 0),
-        ("s32le", "<i4", 2**31 - 1, 0), ("s32be", ">i4", 2**31 - 1, 0), ("f32le", "<f4", 1, 0), ("f32be", ">f4", 1, 0),
-        ("f64le", "<f8", 1, 0), ("f64be", ">f8", 1, 0),
-    ],
-)  # fmt: skip
-def test_raw_samples_of_every_encoding(encoding: str, dtype: str, scale: float, offset: float) -> None:
-    """Headerless numbers of a stated kind give the sound within their precision."""
-    original = cases.speech_like().astype(np.float64)
-    values = original * scale + offset
-    data = (values if dtype[-2] == "f" else np.round(values)).astype(dtype).tobytes()
-    samples, rate = read_audio(pipe(data), raw=RawFormat.parse(f"{encoding}:16000:1"))
-    assert rate == 16_000
-    np.testing.assert_allclose(samples, original, atol=(1.2 / scale if scale > 1 else 0) + 1e-7)
-
-
-@pytest.mark.parametrize(("encoding", "subtype"), [("mulaw", "ULAW"), ("alaw", "ALAW"), ("s24be", "PCM_24")])
-def test_raw_codes_agree_with_libsndfile(encoding: str, subtype: str) -> None:
-    """Our tables for mu-law, A-law and 24 bits are those of an independent decoder, for every code."""
-    codes = bytes(range(256)) if encoding.endswith("law") else np.random.default_rng(1).bytes(3000)
-    theirs, _ = soundfile.read(
-        io.BytesIO(codes), dtype="float32", format="RAW", subtype=subtype, samplerate=8000, channels=1, endian="BIG"
-    )
-    ours, _ = read_audio(codes, raw=RawFormat(encoding, 8000))
-    np.testing.assert_allclose(ours, theirs, atol=1e-7)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "s16", "s16le:0:1", "s16le:16000:0", "s16le:x:1", "s16le:16000:1:2", "s16le:-4:1"]
-)
-def test_a_wrong_raw_format_is_a_wrong_call(text: str) -> None:
-    """A raw format that cannot be is refused before anything is read."""
-    with pytest.raises(UsageError):
-        RawFormat.parse(text)
-
-
-def test_raw_samples_that_end_inside_a_sample() -> None:
-    """A29: an odd byte at the end is dropped with a warning; with strict it is an error."""
-    data = cases.pcm16(cases.speech_like()) + b"\x01"
-    with pytest.warns(InputWarning, match="W-TRUNCATED"):
-        samples, _ = read_audio(pipe(data), raw=RawFormat("s16le"))
-    assert len(samples) == 16_000
-    with pytest.raises(AudioTruncatedError):
-        read_audio(pipe(data), raw=RawFormat("s16le"), strict=True)
-
-
-@pytest.mark.parametrize("header", [b"", cases.wav(np.zeros(1, np.float32), data_size=0xFFFFFFFF)[:44]])
-def test_a_pipe_is_read_as_it_comes(header: bytes) -> None:
-    """WAV and raw samples give the sound that was written before the writer has finished."""
-    read_end, write_end = os.pipe()
-    with os.fdopen(read_end, "rb") as reader, os.fdopen(write_end, "wb", buffering=0) as writer:
-        writer.write(header + cases.pcm16(cases.speech_like()[:1600]))
-        audio = open_audio(reader, raw=None if header else RawFormat("s16le"))
-        blocks = audio.blocks()
-        assert len(next(blocks)) == 1600
-        writer.write(cases.pcm16(cases.speech_like()[:801]))
-        writer.close()
-        assert sum(map(len, blocks)) == 801
-
-
-def test_bytes_behind_the_sound_of_a_piped_wav_are_no_sound() -> None:
-    """A29: garbage or notes after the data chunk are not read as samples."""
-    samples, _ = read_audio(pipe(cases.wav() + cases.chunk(b"LIST", bytes(5000))))
-    assert len(samples) == 16_000
-
-
 @pytest.mark.parametrize("case", [name for name, (_, code) in cases.MENDED.items() if code == "W-TRUNCATED"])
 def test_strict_refuses_a_cut_recording(case: str, way: str) -> None:
     """A4, A5: with strict, a recording shorter than its header says is an error."""
@@ -206,61 +115,6 @@ def test_a_cut_recording_says_how_much_is_missing() -> None:
     """A4: the warning names the duration that is there and the one that should be."""
     with pytest.warns(InputWarning, match=r"is cut: 0\.62 s of sound, but its header says 1\.00 s"):
         read_audio(cases.MENDED["A4-cut-data"][0]())
-
-
-def test_too_many_broken_samples_are_refused() -> None:
-    """A12: above 1 % of NaN the recording is refused, at 1 % it is mended."""
-    bad = cases.spoiled(dict.fromkeys(range(161), np.nan))
-    with pytest.raises(AudioNonFiniteError, match="161 of 16,000"):
-        read_audio(bad)
-    with pytest.warns(InputWarning, match="160 of 16,000"):
-        read_audio(cases.spoiled(dict.fromkeys(range(160), np.nan)))
-
-
-@pytest.mark.parametrize("channels", [2, 6, 8, 64])
-def test_channels_are_mixed_by_their_mean(channels: int) -> None:
-    """A15: the mix is the mean; a number picks one channel; speech in one channel alone is kept."""
-    frames = np.zeros((16_000, channels), np.float32)
-    frames[:, 1] = cases.speech_like()
-    data = cases.encoded("WAV", "FLOAT", frames)
-    mixed, _ = read_audio(data)
-    np.testing.assert_allclose(mixed, frames.mean(axis=1), atol=1e-7)
-    np.testing.assert_allclose(read_audio(data, channel="2")[0], frames[:, 1], atol=1e-7)
-
-
-@pytest.mark.parametrize("channel", ["3", "0", "-1", "left", "", "²"])
-def test_a_channel_that_is_not_there_is_a_wrong_call(channel: str) -> None:
-    """A channel must be mix or the number of one that exists."""
-    with pytest.raises(UsageError):
-        read_audio(cases.wav(np.zeros((100, 2), np.float32)), channel=channel)
-
-
-@pytest.mark.parametrize("block", [1, 160, 4097, 100_000])
-def test_the_choice_of_channels_does_not_depend_on_blocks(block: int) -> None:
-    """A16: a recording that begins with silence and then cancels gives the same samples however it is cut."""
-    sound = np.concatenate([np.zeros(3_000, np.float32), cases.speech_like(0.5)])
-    frames = np.stack([sound, -sound], axis=1)
-    mixer = ChannelMixer(rate_hz=4_000)
-    with pytest.warns(InputWarning, match="W-CHANNELS-CANCEL"):
-        parts = list(run(mixer, (frames[at : at + block] for at in range(0, len(frames), block))))
-    np.testing.assert_array_equal(np.concatenate(parts), sound)
-
-
-def test_unrelated_channels_do_not_cancel() -> None:
-    """Two different signals, and one signal beside silence, are mixed."""
-    rng = np.random.default_rng(2)
-    for frames in (rng.standard_normal((8_000, 2)), rng.standard_normal((8_000, 64)) * (np.arange(64) == 5)):
-        frames = frames.astype(np.float32)
-        mixed = np.concatenate(list(run(ChannelMixer(4_000), [frames])))
-        np.testing.assert_allclose(mixed, frames.mean(axis=1), atol=1e-6)
-
-
-def test_mending_leaves_loud_sound_alone() -> None:
-    """A11: float speech 40 dB above full scale keeps its size; denormal samples become 0."""
-    loud = (cases.speech_like() * 250)[:, None]
-    _, same = Mend().step(Mend().start(), loud)
-    np.testing.assert_array_equal(same[np.abs(loud) > 1e-6], loud[np.abs(loud) > 1e-6])
-    assert not Mend().step(Mend().start(), np.full((10, 1), 1e-40, np.float32))[1].any()
 
 
 @pytest.mark.parametrize("rate", [4_000, 8_000, 11_025, 22_050, 44_099, 88_200, 192_000, 384_000])
@@ -399,7 +253,7 @@ def test_things_that_are_no_source_are_refused() -> None:
 def test_a_spool_that_is_no_sound_leaves_nothing_open() -> None:
     """A FLAC from a pipe that breaks in its header is refused and its temporary copy closed (else a warning fails)."""
     with pytest.raises(AudioFormatError):
-        read_audio(pipe(b"fLaC" + bytes(100)))
+        read_audio(cases.pipe(b"fLaC" + bytes(100)))
 
 
 def test_random_changes_never_escape_our_errors() -> None:
@@ -420,7 +274,7 @@ def test_random_changes_never_escape_our_errors() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InputWarning)
             try:
-                samples, _ = read_audio(cut if round_ % 2 else pipe(cut), max_duration_s=600)
+                samples, _ = read_audio(cut if round_ % 2 else cases.pipe(cut), max_duration_s=600)
             except (InputError, AudioFormatError, AudioEmptyError, AudioNonFiniteError, LimitError):
                 continue
             assert np.isfinite(samples).all()

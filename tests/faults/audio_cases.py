@@ -91,6 +91,25 @@ def noise_bytes() -> bytes:
     return bytes(np.random.default_rng(3).integers(0, 256, 4096, dtype=np.uint8))
 
 
+class Pipe(io.RawIOBase):
+    """Bytes that come once, in order, in small pieces."""
+
+    def __init__(self, data: bytes, piece: int = 997) -> None:
+        self.rest, self.piece = io.BytesIO(data), piece
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:
+        part = self.rest.read(min(len(buffer), self.piece))
+        buffer[: len(part)] = part
+        return len(part)
+
+
+def pipe(data: bytes, piece: int = 997) -> io.BufferedReader:
+    return io.BufferedReader(Pipe(data, piece))
+
+
 NOT_SOUND: dict[str, tuple[Callable[[], bytes], str]] = {
     "A1-zero-bytes": (lambda: b"", "0 bytes"),
     "A2-random": (noise_bytes, "no known sound format"),
