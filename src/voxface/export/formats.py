@@ -26,6 +26,10 @@ from voxface.export.writing import ClipHeader, ClipWriter
 from voxface.face.clip import FaceClip
 from voxface.files import atomic_write
 
+__all__ = [
+    "FORMATS", "ClipHeader", "ClipWriter", "Format", "format_for", "format_named", "open_writer", "read", "write",
+]  # fmt: skip
+
 Reader = Callable[[str | Path], FaceClip]
 
 
