@@ -35,8 +35,8 @@ model: $(VENV)/.all system
 	$(BIN)/voxface capture $(DATA)/grid_dev -o $(WORK)/captures/grid_dev --face-model $(DATA)/face_landmarker.task
 	$(BIN)/voxface capture $(DATA)/wild_dev -o $(WORK)/captures/wild_dev --face-model $(DATA)/face_landmarker.task
 	$(BIN)/voxface dataset $(WORK)/captures/grid_s1 -o $(WORK)/datasets/grid_s1 --speaker s1 --split sha256:900,50
-	$(BIN)/voxface dataset $(WORK)/captures/grid_dev -o $(WORK)/datasets/grid_dev --speaker-from stem --split all-test
-	$(BIN)/voxface dataset $(WORK)/captures/wild_dev -o $(WORK)/datasets/wild_dev --speaker-from stem --split all-test
+	$(BIN)/voxface dataset $(WORK)/captures/grid_dev -o $(WORK)/datasets/grid_dev --speaker-from stem --split all:test
+	$(BIN)/voxface dataset $(WORK)/captures/wild_dev -o $(WORK)/datasets/wild_dev --speaker-from stem --split all:test
 	$(BIN)/voxface train $(WORK)/datasets/grid_s1 -o $(WORK)/runs/first --recipe first --resume
 	$(BIN)/voxface model export $(WORK)/runs/first -o $(WORK)/default.voxface --name default
 	$(BIN)/voxface evaluate --bundle $(WORK)/default.voxface --dataset $(WORK)/datasets/grid_s1 \

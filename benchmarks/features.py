@@ -112,13 +112,13 @@ def main() -> None:
     if options.only_long:
         long_stream(options.long_hours)
         return
+    if options.long_hours:  # first, and in a process of its own: a child inherits the peak memory of its parent
+        subprocess.run([sys.executable, __file__, "--only-long", "--long-hours", str(options.long_hours)], check=True)
     print("| sound | voxface log-mel | librosa log-mel | ratio | RMS, ZCR, VAD and level add |")
     print("|---|---|---|---|---|")
     compare(noise(10), options.rounds, 5)
     compare(noise(600), options.rounds, 1)
     hop(options.rounds)
-    sys.stdout.flush()
-    subprocess.run([sys.executable, __file__, "--only-long", "--long-hours", str(options.long_hours)], check=True)
 
 
 if __name__ == "__main__":

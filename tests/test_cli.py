@@ -96,7 +96,6 @@ def test_flag_beats_environment_beats_file(tmp_path: Path) -> None:
         (["animate", str(SAMPLE), "--bundle", "nobody"], 4, "nobody"),
         (["animate", str(SAMPLE), "--channel", "7"], 2, "channel"),
         (["animate", str(SAMPLE), "--gains", "none.toml"], 3, "none.toml"),
-        (["animate", str(SAMPLE), "-o", "-", "--json"], 2, "standard output"),
     ],
 )
 def test_errors_are_one_line_with_a_code(arguments: list[str], code: int, words: str, tmp_path: Path) -> None:
@@ -108,3 +107,15 @@ def test_errors_are_one_line_with_a_code(arguments: list[str], code: int, words:
     assert text.startswith("error[E-")
     assert words in text
     assert list(tmp_path.iterdir()) == []
+
+
+def test_errors_for_machines(tmp_path: Path) -> None:
+    """With --json an error is one object on standard output, with the same code and exit status."""
+    done = voxface("animate", "nothing.wav", "--json", cwd=tmp_path)
+    error = json.loads(done.stdout)["error"]
+    assert done.returncode == 3
+    assert error["code"] == "E-INPUT"
+    assert error["input"] == "nothing.wav"
+    done = voxface("animate", SAMPLE, "-o", "-", "--json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "standard output" in json.loads(done.stdout)["error"]["message"]

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from voxface.audio.level import LevelSpec
+from voxface.audio.level import LevelSpec, LevelState
 from voxface.audio.mel import LogMel, decibels
-from voxface.audio.voice import VoiceActivity, VoiceState, level_db, window_levels
+from voxface.audio.voice import RMS_FLOOR_DB, VoiceActivity, VoiceState, level_db, window_levels
 from voxface.errors import BundleSchemaError
 from voxface.stream import Array, Stage, run_whole
 from voxface.timebase import HALF_WINDOW_MS
@@ -24,10 +24,10 @@ _BLOCK_ROWS = 600  # rows worked on at a time
 
 
 class FeatureState(NamedTuple):
-    """Samples that later rows still need, the peak of the level control, the floor and hold of voice activity."""
+    """Samples that later rows still need, the level control's state, the floor and hold of voice activity."""
 
     heard: Array
-    peak_db: float
+    level: LevelState
     voice: VoiceState
 
 
@@ -83,9 +83,9 @@ class LogMelRows:
     spec: FeatureSpec
 
     def start(self) -> FeatureState:
-        return FeatureState(
-            LogMel().start(), self.spec.level.start() if self.spec.level else 0.0, VoiceActivity().start()
-        )
+        """State before the first sample."""
+        level = self.spec.level or LevelSpec()
+        return FeatureState(LogMel().start(), level.start(), VoiceActivity().start())
 
     def step(self, state: FeatureState, samples: Array) -> tuple[FeatureState, Array]:
         """Take (n,) float32 samples at 16 kHz, any n; give (new state, (rows, width) float32)."""
@@ -108,21 +108,21 @@ class LogMelRows:
         """Fill `out` with the rows of `heard`, which ends with the last row's window."""
         count, spec = len(out), self.spec
         power = LogMel().power(heard, count)
-        loud: Array | None = None
-        gain: Array | None = None
-        if spec.level or spec.rows > MEL_BANDS:
-            rms, zcr = window_levels(heard, count)
-            loud = level_db(rms)
-        if spec.level and loud is not None:
-            peak, gain = spec.level.step(state.peak_db, loud)
+        if spec.level is None and spec.rows == MEL_BANDS:
+            np.clip(decibels(power), *spec.clip_db, out=out)
+            return state
+        rms, zcr = window_levels(heard, count)
+        loud = level_db(rms)
+        voice, activity = VoiceActivity().step(state.voice, loud)
+        state = state._replace(voice=voice)
+        if spec.level:
+            level, gain = spec.level.step(state.level, loud, activity)
+            state = state._replace(level=level)
             power *= (10 ** (gain / 10))[:, None]
-            state = state._replace(peak_db=peak)
+            loud = np.maximum(loud + gain, RMS_FLOOR_DB)
         np.clip(decibels(power), *spec.clip_db, out=out[:, :MEL_BANDS])
-        if spec.rows > MEL_BANDS and loud is not None:
-            voice, activity = VoiceActivity().step(state.voice, loud)
-            out[:, 80] = loud if gain is None else np.maximum(loud + gain, -80)
-            out[:, 81], out[:, 82] = zcr, activity
-            state = state._replace(voice=voice)
+        if spec.rows > MEL_BANDS:
+            out[:, 80], out[:, 81], out[:, 82] = loud, zcr, activity
         return state
 
 
@@ -149,5 +149,5 @@ class AudioRows:
 def audio_rows(samples: Array) -> AudioRows:
     """All features of (n,) float32 samples at 16 kHz, without level control and without a mel ceiling."""
     rows = run_whole(FeatureSpec(rows=83, clip_db=(-80.0, float("inf"))).extractor(), samples)
-    rms = np.concatenate([10 ** (rows[:, 80] / 20)])
-    return AudioRows(rows[:, :80], np.where(rows[:, 80] <= -80, 0, rms).astype(np.float32), rows[:, 81], rows[:, 82])
+    rms = np.where(rows[:, 80] <= RMS_FLOOR_DB, 0, 10 ** (rows[:, 80] / 20)).astype(np.float32)
+    return AudioRows(rows[:, :80], rms, rows[:, 81], rows[:, 82])

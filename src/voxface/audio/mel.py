@@ -12,7 +12,7 @@ from voxface.stream import Array
 from voxface.timebase import ROW_HOP, ROW_WINDOW, SAMPLE_RATE_HZ
 
 FLOOR = 1e-8  # power under which everything is -80 dB
-_BLOCK = 60  # rows at a time: their arrays stay below 128 kB, in cache and on the heap (fresh pages cost 4 times as much)
+_BLOCK = 60  # rows at a time: their arrays stay below 128 kB, in cache and on the heap
 _SLAB = 16  # bands multiplied together: neighbours share bins, so five small products do less work than a large one
 
 
@@ -59,7 +59,7 @@ class LogMel:
             count = min(_BLOCK, rows - at)
             windows = as_strided(heard[at * self.hop :], (count, self.window), (self.hop * size, size), writeable=False)
             np.multiply(windows, hann(self.window), out=padded[:count, : self.window])
-            np.fft.rfft(padded[:count], out=spectrum[:count])
+            np.fft.rfft(padded[:count], out=spectrum[:count])  # type: ignore[arg-type]  # numpy's stub says complex128
             squares = spectrum[:count].view(np.float32)
             np.square(squares, out=squares)
             for bands, span, weights in _slabs(

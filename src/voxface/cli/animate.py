@@ -118,7 +118,8 @@ def one(source: str, target: str, job: Job, out: Output | None = None) -> dict[s
     import sys
 
     from voxface.audio.decode import RawFormat, open_audio
-    from voxface.export.formats import ClipHeader, format_for, open_writer
+    from voxface.export.formats import format_for, open_writer
+    from voxface.export.writing import ClipHeader
     from voxface.face.rig import ARKIT
     from voxface.runtime.animate import animate_blocks, offline_threads, open_animator
     from voxface.runtime.polish import Polish, load_polish

@@ -14,6 +14,8 @@ from voxface import __version__
 from voxface.cli.output import Output, quiet_pipe, report
 from voxface.errors import UsageError, VoxfaceError
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: its matrices here are too small for a second thread
+
 app = typer.Typer(
     name="voxface",
     help="Speech in, face animation out.",

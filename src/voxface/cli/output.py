@@ -42,16 +42,20 @@ class Output:
         if text and not self.json:
             _print(text, sys.stdout)
 
+    def answer(self) -> dict[str, Any]:
+        """The object of --json: all results, and the warnings if there were any."""
+        return self.results | ({"warnings": self.warned} if self.warned else {})
+
     def problem(self, error: VoxfaceError) -> None:
         """One line for an input that failed while the run goes on."""
         if not self.json:
             _print(f"error[{error.code}]: {one_line(str(error))}", sys.stderr)
 
-    def warn(self, warning: Warning) -> None:
+    def warn(self, warning: InputWarning) -> None:
         """One line to stderr for input that was mended; kept for --json."""
         self.warned.append(str(warning))
         if not self.json:
-            _print(f"warning{warning}" if isinstance(warning, InputWarning) else f"warning: {warning}", sys.stderr)
+            _print(f"warning[{warning.code}]: {one_line(warning.message)}", sys.stderr)
 
     @contextlib.contextmanager
     def progress(self, what: str, total: float | None, unit: str = "") -> Iterator[Progress]:
@@ -94,7 +98,7 @@ def running(quiet: bool, verbose: bool, debug: bool, json: bool) -> Iterator[Out
         try:
             yield out
             if out.json:
-                _print_json(out.results | ({"warnings": out.warned} if out.warned else {}))
+                _print_json(out.answer())
             sys.stdout.flush()
         except VoxfaceError as error:
             raise SystemExit(report(error, out)) from error
@@ -118,7 +122,7 @@ def report(error: VoxfaceError, out: Output) -> int:
         traceback.print_exception(error)
     if out.json:
         body = {"code": error.code, "message": error.message, "hint": error.hint, "input": error.source}
-        _print_json({"error": body} | out.results)
+        _print_json({"error": body} | out.answer())
     else:
         _print(f"error[{error.code}]: {one_line(str(error))}", sys.stderr)
     return error.exit_code

@@ -11,13 +11,14 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from voxface.audio.decode import AudioSource, RawFormat, open_audio
+from voxface.audio.mix import ChannelMixer, Mend, channel_index
 from voxface.bundle import Bundle, load_bundle
 from voxface.errors import AudioEmptyError, AudioFormatError, UsageError
 from voxface.face.clip import FaceClip
 from voxface.runtime.animator import Animator
 from voxface.runtime.polish import Polish
 from voxface.runtime.session import Session
-from voxface.stream import Array
+from voxface.stream import Array, Chain, run
 
 DEFAULT_BUNDLE = "default"
 
@@ -49,10 +50,9 @@ def animate(
     """
     session_of = _session_maker(bundle, fps, polish, threads)
     if isinstance(source, np.ndarray):
-        samples = _mono(source, channel)
         if rate_hz is None:
             raise UsageError("an array of samples needs its rate: animate(samples, 16000).")
-        return join(list(_frames(session_of(rate_hz), iter([samples]))))
+        return join(list(_frames(session_of(rate_hz), _mono(source, rate_hz, channel))))
     if rate_hz is not None:
         raise UsageError("a file knows its own rate; rate_hz is for arrays of samples. For bare samples use raw=.")
     with open_audio(source, channel=channel, raw=raw) as audio:
@@ -106,17 +106,13 @@ def _session_maker(bundle: str | Path | Bundle, fps: float, polish: Polish | Non
     return lambda rate_hz: Session(animator, rate_hz, fps, polish)
 
 
-def _mono(samples: Array, channel: str) -> Array:
-    """(n,) float32 samples in [-1, 1] from an array of floats or integers, one or many channels."""
+def _mono(samples: Array, rate_hz: int, channel: str) -> Iterator[Array]:
+    """(n,) float32 blocks from an array of floats or integers, one or many channels, mended and mixed as files are."""
     if samples.ndim not in (1, 2) or samples.dtype.kind not in "fi":
-        raise AudioFormatError(
-            f"samples must be (n,) or (n, channels) floats or integers; got {samples.dtype} {samples.shape}."
-        )
+        what = f"{samples.dtype} {samples.shape}"
+        raise AudioFormatError(f"samples must be (n,) or (n, channels) floats or integers; got {what}.")
     scale = float(np.iinfo(samples.dtype).max) + 1 if samples.dtype.kind == "i" else 1.0
-    values = samples.astype(np.float32) / np.float32(scale)
-    if values.ndim == 2:
-        if channel != "mix" and not (channel.isdigit() and 1 <= int(channel) <= values.shape[1]):
-            raise UsageError(f"channel {channel!r} of samples with {values.shape[1]} channels.")
-        values = values.mean(axis=1) if channel == "mix" else values[:, int(channel) - 1]
-    finite: Array = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    return finite
+    values = (samples[:, None] if samples.ndim == 1 else samples).astype(np.float32) / np.float32(scale)
+    column = channel_index(channel, values.shape[1], "the array")
+    chosen = values if column is None else values[:, column : column + 1]
+    return run(Chain((Mend("the array"), ChannelMixer(rate_hz, "the array"))), iter([chosen]))

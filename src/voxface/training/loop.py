@@ -6,6 +6,7 @@ step k - 1 and on k, so a run that was interrupted and resumed ends in the same 
 
 from __future__ import annotations
 
+import logging
 import math
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -126,8 +127,14 @@ def _prepare(
         held_out=build_table(held_out, recipe) if any(r.valid.any() for r in held_out) else None,
         scale=torch.from_numpy(table_scale(table, recipe)),
         folder=folder,
-        fabric=Fabric(accelerator="cpu", devices=1, precision=recipe.precision),  # type: ignore[arg-type]
+        fabric=_fabric(recipe.precision),
     )
+
+
+def _fabric(precision: Any) -> Fabric:
+    """Fabric on the CPU; what it has to tell of its precision is for developers."""
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    return Fabric(accelerator="cpu", devices=1, precision=precision)
 
 
 def _start(setting: Setting) -> Run:

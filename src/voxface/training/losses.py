@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voxface.face.gap import gap_vector
+from voxface.face.gap import CLOSED_BELOW, gap_vector
 from voxface.face.rig import ARKIT, HEAD, MOUTH
 from voxface.stream import Array
 
@@ -25,6 +25,7 @@ class LossSpec:
     """How much each error counts.
 
     mouth, face, head, gap: share of one channel of the mouth, of the rest of the face, of the head, and of the gap
+    closed:        factor on the lip gap where the lips are truly closed: a p without closure is what an eye sees first
     velocity:      share of the error of movement, beside the error of position
     velocity_rows: movement is measured over this many rows; 4 rows are one frame of video
     least_std:     a channel that moves less than this is not made more important by moving less
@@ -35,6 +36,7 @@ class LossSpec:
     face: float = 0.1
     head: float = 0.05
     gap: float = 6.0
+    closed: float = 1.0
     velocity: float = 1.0
     velocity_rows: int = 4
     least_std: float = 0.02
@@ -77,7 +79,11 @@ def masked_loss(outputs: Tensor, targets: Tensor, mask: Tensor, scale: Tensor, s
     """
     importance = torch.from_numpy(column_importance(spec)).to(targets)
     error = (with_gap(outputs) - targets) * scale
-    loss = _mean(error, mask * importance, spec.bend)
+    share = mask * importance
+    closed = targets[..., GAP_COLUMN:] < CLOSED_BELOW
+    emphasis = torch.where(closed, spec.closed, 1.0)
+    share = torch.cat([share[..., :GAP_COLUMN], share[..., GAP_COLUMN:] * emphasis], dim=-1)
+    loss = _mean(error, share, spec.bend)
     if spec.velocity and error.shape[1] > spec.velocity_rows:
         step = spec.velocity_rows
         both = mask[:, step:] * mask[:, :-step]
