@@ -69,14 +69,15 @@ def test_it_learns(tmp_path: Path) -> None:
     assert [int(line.split(",")[0]) for line in lines[1:]] == list(range(1, 151))
 
 
-@pytest.mark.parametrize("stop", [1, 4, 7])
-def test_resume_is_exact_to_the_last_bit(stop: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("stop", "precision"), [(1, "32-true"), (4, "32-true"), (7, "32-true"), (5, "bf16-mixed")])
+def test_resume_is_exact_to_the_last_bit(stop: int, precision: str, tmp_path: Path) -> None:
     """Stopped at step k and resumed: checkpoint and logs are the bytes of a run that was never stopped."""
-    loop.train(TRAIN, HELD_OUT, tiny(), tmp_path / "whole")
-    loop.train(TRAIN, HELD_OUT, tiny(), tmp_path / "cut", stop_at=stop)
+    recipe = tiny(precision=precision)
+    loop.train(TRAIN, HELD_OUT, recipe, tmp_path / "whole")
+    loop.train(TRAIN, HELD_OUT, recipe, tmp_path / "cut", stop_at=stop)
     torch.manual_seed(12345)  # what the process did meanwhile must not matter
     torch.rand(7)
-    loop.train(TRAIN, HELD_OUT, tiny(), tmp_path / "cut", resume=True)
+    loop.train(TRAIN, HELD_OUT, recipe, tmp_path / "cut", resume=True)
     for name in ("checkpoint.safetensors", "log.csv", "validation.csv"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
@@ -184,6 +185,18 @@ def test_unseen_rows_and_channels_never_count() -> None:
     garbage = torch.where(mask > 0, targets, torch.tensor(float("nan")))
     masked_loss(out, garbage, mask, scale, spec).backward()
     assert torch.equal(out.grad, gradient)
+
+
+@pytest.mark.parametrize(("closed", "share"), [(1.0, 1 / 2), (3.0, 3 / 4)])
+def test_closed_lips_count_more(closed: float, share: float) -> None:
+    """Rows whose true lip gap is shut have `closed` times the say of others in the mean."""
+    out, targets, mask = torch.zeros(1, 4, 59), torch.zeros(1, 4, 60), torch.zeros(1, 4, 60)
+    mask[..., GAP_COLUMN] = 1
+    targets[:, 2:, GAP_COLUMN] = out[:, 2:, JAW] = 0.2  # two rows open, and rightly so
+    out[:, :2, JAW] = 0.3  # two rows shut, shown open
+    spec = LossSpec(velocity=0, bend=10, closed=closed)
+    found = float(masked_loss(out, targets, mask, torch.ones(60), spec))
+    assert found == pytest.approx(share * 0.3**2 / (2 * spec.bend))
 
 
 def test_nothing_seen_is_no_loss() -> None:

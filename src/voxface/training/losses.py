@@ -36,7 +36,7 @@ class LossSpec:
     face: float = 0.1
     head: float = 0.05
     gap: float = 6.0
-    closed: float = 1.0
+    closed: float = 2.0
     velocity: float = 1.0
     velocity_rows: int = 4
     least_std: float = 0.02
