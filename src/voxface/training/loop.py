@@ -105,7 +105,7 @@ def train(
     run = _start(setting)
     if path.exists():
         _restore(run, setting, path)
-    with TrainingLog(folder, run.step) as log, _stop_requested() as asked, ThreadPoolExecutor(1) as worker:
+    with _stop_requested() as asked, TrainingLog(folder, run.step) as log, ThreadPoolExecutor(1) as worker:
         _steps(run, setting, log, worker, asked, min(stop_at or recipe.steps, recipe.steps), report)
     return run.validated
 

@@ -28,8 +28,8 @@ class Recipe:
     learning_rate: at its highest; it rises over warmup_steps, then falls as half a cosine to a hundredth
     gradient_clip: largest norm of the gradient
     ema_decay:     the shipped weights are a running mean of the trained ones, which forgets by this much per step
-    precision:     of Lightning Fabric: "32-true", or "bf16-mixed": 1.5 times as fast where the processor has it, 12 times
-                   slower where it has not
+    precision:     of Lightning Fabric: "32-true", or "bf16-mixed": 1.5 times as fast where the processor has it, 12
+                   times slower where it has not
     seed:          of weights, crops and augmentation
     """
 
