@@ -18,6 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stream": set(),
     "files": {"errors"},
     "__init__": {"errors", "face", "export", "runtime"},
+    "figure": {"errors", "files"},
     "face": set(),
     "audio": set(),
     "models": set(),
@@ -26,11 +27,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "capture": {"face", "audio", "export"},
     "dataset": {"face", "audio", "capture", "export"},
     "runtime": {"face", "audio", "bundle"},
-    "evaluation": {"face", "audio", "bundle", "dataset", "runtime"},
+    "evaluation": {"figure", "face", "audio", "bundle", "dataset", "runtime"},
     "training": {"face", "audio", "models", "bundle", "dataset", "runtime", "evaluation"},
     "cli": {
-        "face", "audio", "models", "bundle", "export", "capture", "dataset", "runtime", "evaluation", "training",
-        "__init__",
+        "figure", "face", "audio", "models", "bundle", "export", "capture", "dataset", "runtime", "evaluation",
+        "training", "__init__",
     },
 }  # fmt: skip
 """Each room and what it may import, beside the ground floor (which itself imports only what is named here)."""
@@ -48,7 +49,7 @@ SOLE_HOME: dict[str, set[str]] = {
     "lightning_fabric": {"training"},
     "onnx": {"training"},
     "safetensors": {"capture", "dataset", "training"},
-    "matplotlib": {"evaluation", "cli"},
+    "matplotlib": {"figure.py"},
     "typer": {"cli"},
     "rich": {"cli"},
 }

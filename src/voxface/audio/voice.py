@@ -66,7 +66,7 @@ class VoiceActivity:
     floor to 1 at 18 dB, and the last value >= 0.5 is held for 100 ms. Causal.
 
     Measured on 50 GRID clips with word times (benchmarks/voice.py): a floor that begins at -60 dB and rises 1 dB/s, as
-    SPEC A2 first had it, calls 96 % of the rows between phrases speech in that room, this one 49 %.
+    SPEC A2 first had it, calls 94 % of the rows between phrases speech in that room, this one 46 %.
     """
 
     RISE_DB = 3.0 / ROW_RATE_HZ  # per row

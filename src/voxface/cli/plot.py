@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from voxface.errors import MissingDependencyError
 from voxface.face.clip import FaceClip
 from voxface.face.gap import CLOSED_BELOW, rig_gap
-from voxface.files import atomic_write
+from voxface.figure import new_figure, save_png
 from voxface.stream import Array
 
 _WAVE, _LINE, _CLOSED = "#7a7a7a", "#d1495b", "#1a1a1a"
@@ -24,9 +23,7 @@ def draw_clip(clip: FaceClip, samples: Array, rate_hz: int, path: str | Path, ti
         RigMismatchError: the clip lacks channels of the lip gap.
     """
     gap = rig_gap(clip.weights, clip.channels)
-    figure_class, canvas_class = _matplotlib()
-    figure = figure_class(figsize=(11, 5.5), layout="constrained")
-    canvas_class(figure)
+    figure = new_figure(11, 5.5)
     wave, jaw, lips = figure.subplots(3, 1, sharex=True)
     _draw_wave(wave, samples, rate_hz)
     _draw_channel(jaw, clip.times_s, clip.channel("jawOpen"), "jawOpen")
@@ -37,8 +34,7 @@ def draw_clip(clip: FaceClip, samples: Array, rate_hz: int, path: str | Path, ti
     )
     lips.set(xlabel="seconds", xlim=(0, max(len(samples) / rate_hz, 1e-3)))
     figure.suptitle(title)
-    with atomic_write(path) as file:
-        figure.savefig(file, format="png", dpi=110)
+    save_png(figure, path)
 
 
 def _draw_wave(panel: Any, samples: Array, rate_hz: int) -> None:
@@ -56,13 +52,3 @@ def _draw_channel(panel: Any, seconds: Array, values: Array, label: str) -> None
     low, high = float(values.min(initial=0.0)), float(values.max(initial=0.1))
     panel.set(ylabel=label, ylim=(min(low, 0.0) - 0.02, high * 1.08))
     panel.grid(axis="y", linewidth=0.3)
-
-
-def _matplotlib() -> tuple[Any, Any]:
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        hint = "Install it: pip install 'voxface[plot]'."
-        raise MissingDependencyError("drawing curves needs matplotlib, which is not installed.", hint=hint) from error
-    return Figure, FigureCanvasAgg

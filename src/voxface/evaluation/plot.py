@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from voxface.errors import MissingDependencyError, OutputError
+from voxface.errors import OutputError
 from voxface.evaluation.report import Curve, GroupReport
 from voxface.face.gap import CLOSED_BELOW
-from voxface.files import atomic_write
+from voxface.figure import new_figure, save_png
 from voxface.timebase import ROW_RATE_HZ, SAMPLE_RATE_HZ
 
 _WAVE, _CAPTURED, _PREDICTED = "#c8c8c8", "#1a1a1a", "#d1495b"
@@ -21,19 +21,16 @@ def draw_curves(group: GroupReport, path: str | Path) -> None:
 
     Raises: MissingDependencyError: matplotlib is not installed. OutputError: the path cannot be written.
     """
-    figure_class, canvas_class = _matplotlib()
     if not group.curves:
         raise OutputError(f"group {group.name!r} has no curves to draw.")
-    figure = figure_class(figsize=(11, 0.6 + 2.1 * len(group.curves)), layout="constrained")
-    canvas_class(figure)
+    figure = new_figure(11, 0.6 + 2.1 * len(group.curves))
     figure.suptitle(f"Lip gap in {group.name}: captured and predicted by {group.judged.predictor}")
     panels = figure.subplots(len(group.curves), 1, squeeze=False)[:, 0]
     for panel, curve in zip(panels, group.curves, strict=True):
         _draw(panel, curve)
     panels[0].legend(loc="upper right", fontsize="small", framealpha=0.7)
     panels[-1].set_xlabel("seconds")
-    with atomic_write(path) as file:
-        figure.savefig(file, format="png", dpi=110)
+    save_png(figure, path)
 
 
 def _draw(panel: Any, curve: Curve) -> None:
@@ -56,13 +53,3 @@ def _draw(panel: Any, curve: Curve) -> None:
     low = min(0.0, float(known.min(initial=0.0)), float(curve.predicted.min(initial=0.0)))
     panel.set(xlim=(0, max(seconds[-1], 0.01)), ylim=(low, top), ylabel="lip gap")
     panel.set_title(f"{curve.name}   r = {'–' if curve.r is None else f'{curve.r:.2f}'}", fontsize="small", loc="left")
-
-
-def _matplotlib() -> tuple[Any, Any]:
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        hint = "Install it: pip install 'voxface[plot]'."
-        raise MissingDependencyError("drawing curves needs matplotlib, which is not installed.", hint=hint) from error
-    return Figure, FigureCanvasAgg
