@@ -19,6 +19,7 @@ pytest.importorskip("onnx", reason="onnx is not installed: export cannot be test
 from tests.fake_recordings import JAW, fake_recording, fake_recordings  # noqa: E402
 from voxface.bundle import load_bundle  # noqa: E402
 from voxface.errors import CheckpointError, DatasetError, TrainingError, UsageError  # noqa: E402
+from voxface.face.axes import rotation_matrix  # noqa: E402
 from voxface.face.gap import rig_gap  # noqa: E402
 from voxface.face.rig import ARKIT, MOUTH  # noqa: E402
 from voxface.models.tcn import TcnConfig  # noqa: E402
@@ -34,7 +35,7 @@ from voxface.training.data import (  # noqa: E402
     silence_row,
     target_rows,
 )
-from voxface.training.export import export_bundle  # noqa: E402
+from voxface.training.export import conjugate_product, export_bundle  # noqa: E402
 from voxface.training.losses import COLUMNS, GAP_COLUMN, LossSpec, masked_loss, with_gap  # noqa: E402
 from voxface.training.recipes import Recipe, first, recipe_named  # noqa: E402
 
@@ -348,6 +349,13 @@ def test_silence_gives_an_exactly_resting_face(run: Path, seconds: float, tmp_pa
     assert not clip.weights.any()
     assert clip.head is not None
     np.testing.assert_allclose(clip.head, np.tile([0, 0, 0, 1, 0, 0, 0], (len(clip), 1)), atol=1e-6)
+
+
+def test_the_head_turns_from_where_it_rests() -> None:
+    """The shipped rotation is what takes the resting head to the predicted one, as rotation matrices say it."""
+    rest, pose = (q / np.linalg.norm(q) for q in np.random.default_rng(2).standard_normal((2, 4)))
+    turn = conjugate_product(torch.from_numpy(rest)).numpy() @ pose
+    np.testing.assert_allclose(rotation_matrix(turn), rotation_matrix(rest).T @ rotation_matrix(pose), atol=1e-6)
 
 
 def test_a_bundle_is_in_time_with_its_sound(run: Path, tmp_path: Path) -> None:
