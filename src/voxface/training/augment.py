@@ -34,12 +34,12 @@ class AugmentSpec:
 
     gain_db: float = 6.0
     tilt_share: float = 0.7
-    tilt_db: float = 14.0
+    tilt_db: float = 10.0
     warp_share: float = 0.7
     warp: float = 0.2
     noise_share: float = 0.5
     noise_db: tuple[float, float] = (-75.0, -32.0)
-    silence_share: float = 0.08
+    silence_share: float = 0.07
     silence_db: tuple[float, float] = (-90.0, -12.0)
 
     def __post_init__(self) -> None:

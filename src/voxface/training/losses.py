@@ -28,6 +28,8 @@ class LossSpec:
     closed:        factor on the lip gap where the lips are truly closed: a p without closure is what an eye sees first
     velocity:      share of the error of movement, beside the error of position
     velocity_rows: movement is measured over this many rows; 4 rows are one frame of video
+    steadiness:    share of the error of acceleration from row to row: faces do not tremble, but a video of 25 frames a
+                   second, interpolated, cannot say so, and windows of 25 ms flicker with the pitch of the voice
     least_std:     a channel that moves less than this is not made more important by moving less
     bend:          errors beyond this many standard deviations count linearly (smooth L1)
     """
@@ -39,6 +41,7 @@ class LossSpec:
     closed: float = 2.0
     velocity: float = 1.0
     velocity_rows: int = 4
+    steadiness: float = 1.0
     least_std: float = 0.02
     bend: float = 1.0
 
@@ -84,11 +87,12 @@ def masked_loss(outputs: Tensor, targets: Tensor, mask: Tensor, scale: Tensor, s
     emphasis = torch.where(closed, spec.closed, 1.0)
     share = torch.cat([share[..., :GAP_COLUMN], share[..., GAP_COLUMN:] * emphasis], dim=-1)
     loss = _mean(error, share, spec.bend)
-    if spec.velocity and error.shape[1] > spec.velocity_rows:
-        step = spec.velocity_rows
-        both = mask[:, step:] * mask[:, :-step]
-        loss = loss + spec.velocity * _mean(error[:, step:] - error[:, :-step], both * importance, spec.bend)
-    return loss
+    step = spec.velocity_rows
+    moved = error[:, step:] - error[:, :-step]
+    loss = loss + spec.velocity * _mean(moved, mask[:, step:] * mask[:, :-step] * importance, spec.bend)
+    bent = error[:, 2:] - 2 * error[:, 1:-1] + error[:, :-2]
+    known = mask[:, 2:] * mask[:, 1:-1] * mask[:, :-2]
+    return loss + spec.steadiness * _mean(bent, known * importance, spec.bend)
 
 
 def _mean(error: Tensor, share: Tensor, bend: float) -> Tensor:
