@@ -195,9 +195,20 @@ def test_closed_lips_count_more(closed: float, share: float) -> None:
     mask[..., GAP_COLUMN] = 1
     targets[:, 2:, GAP_COLUMN] = out[:, 2:, JAW] = 0.2  # two rows open, and rightly so
     out[:, :2, JAW] = 0.3  # two rows shut, shown open
-    spec = LossSpec(velocity=0, bend=10, closed=closed)
+    spec = LossSpec(velocity=0, steadiness=0, bend=10, closed=closed)
     found = float(masked_loss(out, targets, mask, torch.ones(60), spec))
     assert found == pytest.approx(share * 0.3**2 / (2 * spec.bend))
+
+
+def test_trembling_costs_more_than_being_off() -> None:
+    """An error that changes its sign from row to row costs several times as much as the same error held."""
+    targets, mask = torch.zeros(1, 40, 60), torch.zeros(1, 40, 60)
+    mask[..., JAW] = 1
+    held, trembling = torch.zeros(1, 40, 59), torch.zeros(1, 40, 59)
+    held[..., JAW] = 0.1
+    trembling[..., JAW] = 0.1 * (-1.0) ** torch.arange(40)
+    off, shaking = (float(masked_loss(out, targets, mask, torch.ones(60), LossSpec())) for out in (held, trembling))
+    assert shaking > 5 * off
 
 
 def test_nothing_seen_is_no_loss() -> None:
