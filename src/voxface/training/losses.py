@@ -41,7 +41,7 @@ class LossSpec:
     closed: float = 2.0
     velocity: float = 1.0
     velocity_rows: int = 4
-    steadiness: float = 1.0
+    steadiness: float = 2.0
     least_std: float = 0.02
     bend: float = 1.0
 
