@@ -43,6 +43,7 @@ model: $(VENV)/.all system
 	  --also grid_dev=$(WORK)/datasets/grid_dev --also wild_dev=$(WORK)/datasets/wild_dev \
 	  --words $(DATA)/grid_words.tsv -o $(WORK)/evaluation
 	$(BIN)/voxface model export $(WORK)/runs/first -o src/voxface/bundles/default.voxface --name default \
+	  --licence 'CC BY 4.0 (from memory): GRID audiovisual sentence corpus, Cooke, Barker, Cunningham, Shao 2006' \
 	  --evaluation $(WORK)/evaluation/report.json
 
 $(VENV)/bin/python:

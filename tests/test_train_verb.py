@@ -62,7 +62,7 @@ def test_from_dataset_to_bundle(dataset: Path, tmp_path: Path) -> None:
     assert told["steps"] == 3
     assert set(told["validation"]) == {"held_out_loss", "gap_r", "gap_r_se", "gap_r_speech", "silence_gap"}
     report = tmp_path / "report.json"
-    report.write_text(json.dumps({"gap_r": 0.5}))
+    report.write_text(json.dumps({"headline": {"gap_r": 0.5}, "groups": {}}))
     stated = ["--data", "made up", "--licence", "CC0", "--licence", "none", "--evaluation", report]
     done = voxface("model", "export", run, "-o", bundle, *stated)
     assert done.returncode == 0, done.stderr

@@ -102,11 +102,12 @@ def card(bundle: Bundle, size: int) -> str:
 
 
 def read_report(path: Path) -> dict[str, Any]:
-    """The JSON of an evaluation. Raises: InputError: it cannot be read or is no JSON object."""
+    """The headline numbers in the JSON of an evaluation. Raises: InputError: it cannot be read or is no report."""
     try:
         value = json_text.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise InputError(f"cannot read the report {path}: {error}.", source=str(path)) from error
-    if not isinstance(value, dict):
-        raise InputError(f"{path} is no report of an evaluation: it holds no JSON object.", source=str(path))
-    return value
+    headline = value.get("headline") if isinstance(value, dict) else None
+    if not isinstance(headline, dict):
+        raise InputError(f"{path} is no report of an evaluation: it has no 'headline'.", source=str(path))
+    return headline

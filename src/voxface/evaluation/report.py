@@ -127,6 +127,7 @@ class Report:
         return {
             "title": self.title,
             "fitted": self.fitted,
+            "headline": self.headline(),
             "groups": {group.name: _group_json(group) for group in self.groups},
         }
 
