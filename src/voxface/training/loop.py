@@ -105,6 +105,8 @@ def train(
     run = _start(setting)
     if path.exists():
         _restore(run, setting, path)
+    if run.step >= recipe.steps:  # done: what its checkpoint says of its making stays as it is
+        return run.validated
     with _stop_requested() as asked, TrainingLog(folder, run.step) as log, ThreadPoolExecutor(1) as worker:
         _steps(run, setting, log, worker, asked, min(stop_at or recipe.steps, recipe.steps), report)
     return run.validated
