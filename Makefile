@@ -22,7 +22,8 @@ check: $(VENV)/.all  ## lint and types
 bench: $(VENV)/.all system  ## every speed benchmark, one after the other
 	$(BIN)/python benchmarks/features.py
 	$(BIN)/python benchmarks/animate.py
-	$(BIN)/python benchmarks/capture.py --data $(DATA)
+	$(BIN)/python benchmarks/voice.py --data $(DATA)
+	$(BIN)/python benchmarks/capture.py --face-model $(DATA)/face_landmarker.task $(DATA)/wild_dev/tv_a.mp4 $(DATA)/wild_dev/talk_a.mp4
 
 docs: $(VENV)/.all  ## regenerate docs/cli.md and say whether it changed
 	$(BIN)/python tools/write_cli_docs.py docs/cli.md

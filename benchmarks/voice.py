@@ -17,7 +17,6 @@ import numpy as np
 
 from voxface.audio.container import audio_blocks
 from voxface.audio.features import audio_rows
-from voxface.audio.voice import level_db
 
 FLOORS = {"-60 dB, 1 dB/s": (1.0, -60.0), "first row, 1 dB/s": (1.0, None), "first row, 3 dB/s": (3.0, None),
           "first row, 6 dB/s": (6.0, None)}  # fmt: skip
@@ -49,7 +48,7 @@ def main() -> None:
             noise = 10 ** (noise_db / 20) * random.standard_normal(len(sound))
             conditions[f"noise at {noise_db} dB"] = sound + noise
         for condition, samples in conditions.items():
-            level = level_db(audio_rows(samples.astype(np.float32)).rms)
+            level = 20 * np.log10(np.maximum(audio_rows(samples.astype(np.float32)).rms, 1e-4))
             times = np.arange(len(level)) / 100
             inside = np.zeros(len(level), bool)
             for start, end in words[path.stem]:

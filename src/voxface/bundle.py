@@ -17,7 +17,7 @@ from typing import Any
 from voxface.audio.features import FEATURE_LOOK_AHEAD_MS, FeatureSpec
 from voxface.audio.resample import Resampler
 from voxface.errors import BundleError, BundleSchemaError, InputError, MissingDependencyError
-from voxface.face.rig import ARKIT
+from voxface.face.rig import ARKIT, HEAD
 from voxface.files import atomic_write
 from voxface.timebase import HOP_MS, ROW_RATE_HZ
 
@@ -84,6 +84,9 @@ class Bundle:
                 f"{where}: its output 'weights' has {has} channels, its rig {len(self.rig)}; "
                 "they must be the same names in the same order."
             )
+        heads = [out for out in self.outputs if out.name == "head"]
+        if heads and heads[0].channels != HEAD:
+            raise BundleSchemaError(f"{where}: its output 'head' must have the channels {', '.join(HEAD)}.")
         strange = sorted(set(self.rig) - set(ARKIT))
         if strange:
             raise BundleSchemaError(f"{where} drives channels that are no ARKit blendshapes: {', '.join(strange[:5])}.")

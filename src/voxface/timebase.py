@@ -8,6 +8,7 @@ time stamps does not drift.
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 
 from voxface.errors import UsageError
 
@@ -29,6 +30,7 @@ def row_time_s(row: int) -> float:
     return row / ROW_RATE_HZ
 
 
+@lru_cache(maxsize=256)
 def exact_rate(fps: float) -> Fraction:
     """A frame rate as the fraction that was meant: 29.97 is 2997/100, not the nearest binary float.
 
@@ -61,15 +63,16 @@ def frame_count(samples: int, rate_hz: int, fps: float) -> int:
 
 def frame_time_s(frame: int, fps: float) -> float:
     """When frame `frame` is, in seconds; exact to the last bit for any frame number."""
-    return float(frame / exact_rate(fps))
+    rate = exact_rate(fps)
+    return frame * rate.denominator / rate.numerator
 
 
 def frames_before_row(rows: int, fps: float) -> int:
     """Frames k whose time lies at or before the last of `rows` rows, so that both rows around them are known."""
     if rows == 0:
         return 0
-    last = (rows - 1) * exact_rate(fps) / ROW_RATE_HZ
-    return 1 + last.numerator // last.denominator
+    rate = exact_rate(fps)
+    return 1 + (rows - 1) * rate.numerator // (ROW_RATE_HZ * rate.denominator)
 
 
 def clock_text(seconds: float) -> str:

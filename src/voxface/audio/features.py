@@ -13,7 +13,7 @@ import numpy as np
 
 from voxface.audio.level import LevelSpec, LevelState
 from voxface.audio.mel import LogMel, decibels
-from voxface.audio.voice import RMS_FLOOR_DB, VoiceActivity, VoiceState, level_db, window_levels
+from voxface.audio.voice import RMS_FLOOR_DB, VoiceActivity, VoiceState, window_crossings, window_level_db
 from voxface.errors import BundleSchemaError
 from voxface.stream import Array, Stage, run_whole
 from voxface.timebase import HALF_WINDOW_MS
@@ -107,23 +107,20 @@ class LogMelRows:
     def _rows(self, state: FeatureState, heard: Array, out: Array) -> FeatureState:
         """Fill `out` with the rows of `heard`, which ends with the last row's window."""
         count, spec = len(out), self.spec
+        low, high = spec.clip_db
+        mel = out[:, :MEL_BANDS]
         power = LogMel().power(heard, count)
         if spec.level is None and spec.rows == MEL_BANDS:
-            np.clip(decibels(power), *spec.clip_db, out=out)
+            np.minimum(np.maximum(decibels(power), low, out=mel), high, out=mel)
             return state
-        rms, zcr = window_levels(heard, count)
-        loud = level_db(rms)
+        loud = window_level_db(heard, count)
         voice, activity = VoiceActivity().step(state.voice, loud)
-        state = state._replace(voice=voice)
-        if spec.level:
-            level, gain = spec.level.step(state.level, loud, activity)
-            state = state._replace(level=level)
-            power *= (10 ** (gain / 10))[:, None]
-            loud = np.maximum(loud + gain, RMS_FLOOR_DB)
-        np.clip(decibels(power), *spec.clip_db, out=out[:, :MEL_BANDS])
+        level, gain = spec.level.step(state.level, loud, activity) if spec.level else (state.level, None)
+        np.minimum(np.maximum(decibels(power, gain), low, out=mel), high, out=mel)
         if spec.rows > MEL_BANDS:
-            out[:, 80], out[:, 81], out[:, 82] = loud, zcr, activity
-        return state
+            out[:, 80] = loud if gain is None else np.maximum(loud + gain, RMS_FLOOR_DB)
+            out[:, 81], out[:, 82] = window_crossings(heard, count), activity
+        return FeatureState(state.heard, level, voice)
 
 
 FEATURES: dict[str, type[LogMelRows]] = {"logmel": LogMelRows}

@@ -50,9 +50,15 @@ class LevelSpec:
             return state, np.zeros(0, np.float32)
         voiced = activity >= _VOICED
         first = 0 if state.heard else int(np.argmax(voiced)) if voiced.any() else len(level_db)
-        before = np.maximum(np.maximum.accumulate(level_db[:first]), state.peak_db)
-        fall = np.cumsum(voiced[first:]) * (self.fall_db_s / ROW_RATE_HZ)
-        known = state.peak_db if state.heard else -np.inf
-        after = np.maximum(np.maximum.accumulate(level_db[first:] + fall), known) - fall
-        peak = np.concatenate([before, np.maximum(after, self.floor_db)])
+        peak = self._speaking(state.peak_db if state.heard else -np.inf, level_db[first:], voiced[first:])
+        if first:
+            before = np.maximum(np.maximum.accumulate(level_db[:first]), state.peak_db)
+            peak = np.concatenate([before, peak])
         return LevelState(float(peak[-1]), first < len(level_db)), (self.target_db - peak).astype(np.float32)
+
+    def _speaking(self, peak_db: float, level_db: Array, voiced: Array) -> Array:
+        """(rows,) the peak once somebody has spoken: the loudest yet, less what has been forgotten since."""
+        fall = np.cumsum(voiced) * (self.fall_db_s / ROW_RATE_HZ)
+        peak = np.maximum(np.maximum.accumulate(level_db + fall), peak_db) - fall
+        result: Array = np.maximum(peak, self.floor_db)
+        return result

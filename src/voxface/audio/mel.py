@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from voxface.stream import Array
 from voxface.timebase import ROW_HOP, ROW_WINDOW, SAMPLE_RATE_HZ
 
-FLOOR = 1e-8  # power under which everything is -80 dB
+FLOOR_DB = -80.0
+FLOOR = 1e-8  # the same as power
+_TINY = 1e-30  # power that no sound has; keeps the logarithm finite
 _BLOCK = 240  # rows at a time: their spectra stay in the second-level cache (RESEARCH B1)
 _FFT_ROWS = 60  # of them in one call of the FFT
 _SLAB = 16  # bands multiplied together: neighbours share bins, so five small products do less work than a large one
@@ -71,16 +72,22 @@ class LogMel:
 
 
 def _windows(heard: Array, rows: int, window: int, hop: int) -> Array:
-    """(rows, window) view of (n,) samples: row i begins at sample i * hop."""
-    size = heard.strides[0]
-    return as_strided(heard, (rows, window), (hop * size, size), writeable=False)
+    """(rows, window) view of (n,) contiguous samples: row i begins at sample i * hop. Not to be written to."""
+    size = heard.itemsize
+    return np.ndarray((rows, window), heard.dtype, heard, strides=(hop * size, size))
 
 
-def decibels(power: Array) -> Array:
-    """10 log10 of power, in place, no lower than -80 dB. The reference is fixed: a stream has no maximum."""
-    np.maximum(power, FLOOR, out=power)
+def decibels(power: Array, gain_db: Array | None = None) -> Array:
+    """10 log10 of (rows, bands) power plus (rows,) gain, in place, no lower than -80 dB.
+
+    The reference is fixed: a stream has no maximum.
+    """
+    np.maximum(power, FLOOR if gain_db is None else _TINY, out=power)
     np.log10(power, out=power)
     power *= 10
+    if gain_db is not None:
+        power += gain_db[:, None]
+        np.maximum(power, FLOOR_DB, out=power)
     return power
 
 

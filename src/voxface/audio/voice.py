@@ -13,27 +13,40 @@ RMS_FLOOR_DB = -80.0
 _PART = 80  # samples; a window is 5 parts, a hop 2, so sums over parts serve overlapping windows
 
 
-def window_levels(heard: Array, rows: int) -> tuple[Array, Array]:
-    """RMS and zero-crossing rate of the windows that begin at samples 0, 160, 320, ... of `heard`.
+def window_level_db(heard: Array, rows: int) -> Array:
+    """Loudness of the windows that begin at samples 0, 160, 320, ... of `heard`.
 
-    Returns: (rows,) float32 RMS, unwindowed; (rows,) float32 sign changes among the 400 samples / 400.
+    Returns: (rows,) float32 dB re full scale, no lower than -80: 20 log10 of the RMS of the 400 samples, unwindowed.
     """
-    used = np.ascontiguousarray(heard[: (rows - 1) * ROW_HOP + ROW_WINDOW] if rows else heard[:0], np.float32)
-    parts = used.reshape(-1, _PART)
-    squares = np.einsum("ij,ij->i", parts, parts)
+    parts = _used(heard, rows).reshape(-1, _PART)
+    mean_square = _over_window(np.einsum("ij,ij->i", parts, parts), rows) / np.float32(ROW_WINDOW)
+    result: Array = np.float32(10) * np.log10(np.maximum(mean_square, np.float32(10 ** (RMS_FLOOR_DB / 10))))
+    return result
+
+
+def window_crossings(heard: Array, rows: int) -> Array:
+    """Zero-crossing rate of the same windows: (rows,) float32 sign changes among the 400 samples / 400."""
+    used = _used(heard, rows)
     negative = np.signbit(used)
     changes = np.empty(len(used), np.int8)
     changes[:1] = 0
     np.not_equal(negative[1:], negative[:-1], out=changes[1:].view(bool))
     crossings = changes.reshape(-1, _PART).sum(axis=1, dtype=np.int32)
     first = changes[: rows * ROW_HOP : ROW_HOP]  # the change into a window's first sample is not among its own
-    rms = np.sqrt(_over_window(squares, rows) / ROW_WINDOW)
-    zcr = (_over_window(crossings, rows) - first) / np.float32(ROW_WINDOW)
-    return rms.astype(np.float32), zcr.astype(np.float32)
+    result: Array = ((_over_window(crossings, rows) - first) / np.float32(ROW_WINDOW)).astype(np.float32)
+    return result
+
+
+def _used(heard: Array, rows: int) -> Array:
+    """What the windows of `rows` rows cover."""
+    return np.ascontiguousarray(heard[: (rows - 1) * ROW_HOP + ROW_WINDOW] if rows else heard[:0], np.float32)
 
 
 def _over_window(parts: Array, rows: int) -> Array:
     """Sums over the five parts of each window; windows start every second part."""
+    if rows == 1:
+        whole: Array = parts[:5].sum(keepdims=True)
+        return whole
     end = 2 * rows
     return (
         parts[0:end:2]
@@ -42,12 +55,6 @@ def _over_window(parts: Array, rows: int) -> Array:
         + parts[3 : end + 3 : 2]
         + parts[4 : end + 4 : 2]
     )
-
-
-def level_db(rms: Array) -> Array:
-    """20 log10 of the RMS, float32 dB re full scale, no lower than -80."""
-    result: Array = 20 * np.log10(np.maximum(rms, np.float32(10 ** (RMS_FLOOR_DB / 20))))
-    return result
 
 
 class VoiceState(NamedTuple):
@@ -82,10 +89,12 @@ class VoiceActivity:
         if not n:
             return state, np.zeros(0, np.float32)
         floor = self._floor(state.floor_db, level)
-        raw = np.clip((level - floor - 6) / 12, 0, 1).astype(np.float32)
-        sure = np.maximum.accumulate(np.where(raw >= 0.5, np.arange(n), -1))  # last sure row at or before each row
+        raw = np.minimum(np.maximum((level - floor - 6) / 12, 0), 1).astype(np.float32)
+        number = np.arange(n)
+        before = self.HOLD_ROWS + 1 - state.rows_left  # rows since the last sure one, at row 0
+        sure = np.maximum.accumulate(np.where(raw >= 0.5, number, -1))  # last sure row at or before each row
         held = np.where(sure >= 0, raw[sure], np.float32(state.held))
-        since = np.where(sure >= 0, np.arange(n) - sure, np.arange(n) + self.HOLD_ROWS + 1 - state.rows_left)
+        since = number - np.where(sure >= 0, sure, -before)
         activity = np.where(since <= self.HOLD_ROWS, held, raw)
         left = max(0, self.HOLD_ROWS - int(since[-1]))
         return VoiceState(float(floor[-1]), float(held[-1]), left), activity

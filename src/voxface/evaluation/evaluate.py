@@ -30,11 +30,12 @@ class BundlePredictor:
     def __init__(self, bundle: Bundle) -> None:
         self.name = f"bundle {bundle.name}"
         self._animator = Animator(bundle)
+        self._polish = Polish().over(self._animator.channels)
         self._columns = {name: i for i, name in enumerate(self._animator.channels)}
 
     def predict(self, samples: Array) -> Prediction:
         """(n,) samples at 16 kHz -> 1 + n // 160 rows; a channel that the bundle lacks stays 0."""
-        rows = Polish().apply(run_whole(self._animator, samples), self._animator.channels)
+        rows = self._polish(run_whole(self._animator, samples))
         weights = np.zeros((len(rows), len(ARKIT)), np.float32)
         for i, name in enumerate(ARKIT):
             if name in self._columns:

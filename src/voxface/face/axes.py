@@ -77,13 +77,23 @@ def _w_positive(q: Array) -> Array:
     return result
 
 
+def lengths(quaternions: Array) -> Array:
+    """(n, 4) -> (n,): their lengths."""
+    result: Array = np.sqrt(np.einsum("ij,ij->i", quaternions, quaternions))
+    return result
+
+
 def sign_continuous(quaternions: Array) -> Array:
     """(n, 4) quaternions with signs chosen so that neighbours are near and the first has w >= 0; q and -q are the
     same rotation, but a line between them passes through zero."""
+    q = sign_aligned(quaternions)
+    return -q if len(q) and q[0, 0] < 0 else q
+
+
+def sign_aligned(quaternions: Array) -> Array:
+    """(n, 4) quaternions with signs chosen so that neighbours are near; the first keeps its own."""
     q = np.array(quaternions)
-    if not len(q):
-        return q
-    flips = np.sum(q[1:] * q[:-1], axis=1) < 0
-    sign = np.where(np.cumsum(flips) % 2, -1.0, 1.0)
-    q[1:] *= sign[:, None]
-    return -q if q[0, 0] < 0 else q
+    flips = np.einsum("ij,ij->i", q[1:], q[:-1]) < 0
+    if flips.any():
+        q[1:] *= np.where(np.cumsum(flips) % 2, -1.0, 1.0)[:, None]
+    return q

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
 from voxface.errors import ClipError
+from voxface.face.axes import lengths
 from voxface.face.interpolate import interpolate_head, interpolate_values
 from voxface.face.rig import ARKIT
 from voxface.stream import Array
@@ -53,15 +55,14 @@ class FaceClip:
         put(self, "channels", tuple(self.channels))
         put(self, "head", _part("head", self.head, (frames, 7), np.float32))
         put(self, "emotion", _part("emotion", self.emotion, (frames, 7), np.float32))
-        seen = np.ones(frames, bool) if self.seen is None else self.seen
-        observed = np.ones(len(self.channels), bool) if self.observed is None else self.observed
-        put(self, "seen", _part("seen", seen, (frames,), bool))
-        put(self, "observed", _part("observed", observed, (len(self.channels),), bool))
+        for name, count in (("seen", frames), ("observed", len(self.channels))):
+            given = getattr(self, name)
+            put(self, name, _all_true(count) if given is None else _part(name, given, (count,), bool))
         if not np.isfinite(weights).all():
             raise ClipError("weights must be finite; some are NaN or infinite.")
         if self.emotion is not None and frames and not (self.emotion.min() >= 0 and self.emotion.max() <= 1):
             raise ClipError("emotions must be within 0 to 1.")
-        if self.head is not None and (np.abs(np.linalg.norm(self.head[:, 3:], axis=1) - 1) > 0.01).any():
+        if self.head is not None and (np.abs(lengths(self.head[:, 3:]) - 1) > 0.01).any():
             raise ClipError(
                 "the quaternions of the head must have length 1; scale them with face.interpolate.unit_head."
             )
@@ -113,6 +114,11 @@ class FaceClip:
             emotion=None if self.emotion is None else interpolate_values(times, self.emotion[known], to),
             seen=self.seen[nearest] if len(self) else self.seen,
         )
+
+
+@lru_cache(maxsize=64)
+def _all_true(count: int) -> Array:
+    return _frozen(np.ones(count, bool), bool)
 
 
 def _frozen(values: Array, kind: type) -> Array:

@@ -62,8 +62,10 @@ class Animator:
         return np.concatenate([face, rest[state.skip :]])
 
     def _run(self, states: States, rows: Array) -> tuple[States, Array]:
-        parts = [np.zeros((0, len(self.channels)), np.float32)]
+        parts = []
         for at in range(0, len(rows), _BLOCK):
             states, found = self.net.step(states, rows[None, at : at + _BLOCK])
             parts.append(np.concatenate([found[out.name][0] for out in self.bundle.outputs], axis=1))
-        return states, np.concatenate(parts)
+        if len(parts) == 1:
+            return states, parts[0]
+        return states, np.concatenate(parts) if parts else np.zeros((0, len(self.channels)), np.float32)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from voxface.face.axes import sign_continuous
+from voxface.face.axes import lengths, sign_aligned, sign_continuous
 from voxface.stream import Array
 from voxface.timebase import ROW_RATE_HZ, exact_rate, frames_before_row
 
@@ -40,7 +40,8 @@ class FramePacer:
             return state, rows[:0]
         known = np.concatenate([state.last, rows]) if len(state.last) else rows.copy()
         if self.quaternion:
-            known[:, self.quaternion] = _continued(known[:, self.quaternion], fresh=not len(state.last))
+            align = sign_aligned if len(state.last) else sign_continuous
+            known[:, self.quaternion] = align(known[:, self.quaternion])
         total = state.rows + len(rows)
         end = max(state.next, frames_before_row(total, self.fps))
         frames = self._frames(known, total - len(known), state.next, end)
@@ -52,20 +53,16 @@ class FramePacer:
 
     def _frames(self, known: Array, first: int, start: int, end: int) -> Array:
         """Frames start ... end - 1 from `known`, whose first row is row number `first`."""
+        if end == start:
+            return known[:0]
         rate = exact_rate(self.fps)
         place = np.arange(start, end, dtype=np.int64) * (ROW_RATE_HZ * rate.denominator)
-        left = place // rate.numerator
-        share = ((place % rate.numerator) / rate.numerator).astype(np.float32)[:, None]
+        left, rest = np.divmod(place, rate.numerator)
+        share = (rest / rate.numerator).astype(np.float32)[:, None]
         left -= first
         right = np.minimum(left + 1, len(known) - 1)
         frames: Array = known[left] * (1 - share) + known[right] * share
         if self.quaternion:
             q = frames[:, self.quaternion]
-            frames[:, self.quaternion] = q / np.maximum(np.linalg.norm(q, axis=1, keepdims=True), 1e-6)
+            frames[:, self.quaternion] = q / np.maximum(lengths(q), 1e-6)[:, None]
         return frames
-
-
-def _continued(quaternions: Array, fresh: bool) -> Array:
-    """Sign-continuous quaternions whose first keeps its sign, unless it is the first of all."""
-    aligned = sign_continuous(quaternions)
-    return aligned if fresh or (aligned[0] == quaternions[0]).all() else -aligned

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,18 +36,21 @@ class Polish:
             if name not in ARKIT:
                 raise UsageError(f"{name!r} is no ARKit channel.", hint="The names: voxface.ARKIT.")
 
-    def apply(self, frames: Array, channels: tuple[str, ...]) -> Array:
-        """(frames, channels) values of weights and head -> the same, polished; weights end up in [0, 1]."""
-        out = frames.copy()
-        weights = [i for i, name in enumerate(channels) if name in ARKIT]
-        gain = np.array([self.gain.get(channels[i], 1.0) * self.intensity for i in weights], np.float32)
-        offset = np.array([self.offset.get(channels[i], 0.0) for i in weights], np.float32)
-        out[:, weights] = np.clip(frames[:, weights] * gain + offset, 0, 1)
+    def over(self, channels: Sequence[str]) -> Callable[[Array], Array]:
+        """The polish of frames with these columns: (frames, channels) -> the same, weights within [0, 1].
+
+        Names are looked up here, once; what comes back only calculates.
+        """
+        weights = np.array([name in ARKIT for name in channels])
+        gain = np.array([self.gain.get(name, 1.0) * self.intensity for name in channels], np.float32)
+        offset = np.array([self.offset.get(name, 0.0) for name in channels], np.float32)
+        gain[~weights], low = 1, np.where(weights, 0, -np.inf).astype(np.float32)
+        high = np.where(weights, 1, np.inf).astype(np.float32)
         if self.mouth_only:
-            still = [i for i, name in enumerate(channels) if name not in MOUTH]
-            out[:, still] = 0
-            out[:, [i for i, name in enumerate(channels) if name == HEAD[3]]] = 1
-        return out
+            still = np.array([name not in MOUTH for name in channels])
+            gain[still], offset[still] = 0, 0
+            offset[[name == HEAD[3] for name in channels]] = 1
+        return lambda frames: np.minimum(np.maximum(frames * gain + offset, low), high)
 
 
 def load_polish(path: str | Path) -> Polish:

@@ -40,13 +40,15 @@ class Session:
 
     def __init__(self, animator: Animator, rate_hz: int, fps: float = 60.0, polish: Polish | None = None) -> None:
         self.animator, self.rate_hz, self.fps = animator, rate_hz, fps
-        self.polish = polish or Polish()
         self.resampler = Resampler(rate_hz)
         channels = animator.channels
-        self._weights = [channels.index(name) for name in animator.bundle.rig]
-        self._head = [channels.index(name) for name in HEAD] if set(HEAD) <= set(channels) else None
-        first = channels.index(HEAD[3]) if self._head else 0
-        self._pacer = FramePacer(fps, slice(first, first + 4) if self._head else None)
+        self._weights = slice(channels.index(animator.bundle.rig[0]), channels.index(animator.bundle.rig[-1]) + 1)
+        self._head = (
+            slice(channels.index(HEAD[0]), channels.index(HEAD[-1]) + 1) if set(HEAD) <= set(channels) else None
+        )
+        turn = slice(self._head.start + 3, self._head.stop) if self._head else None
+        self._polish = (polish or Polish()).over(channels)
+        self._pacer = FramePacer(fps, turn)
 
     @property
     def has_head(self) -> bool:
@@ -79,7 +81,7 @@ class Session:
         return self._clip(frames[: total - state.frames], state.frames)
 
     def _clip(self, frames: Array, first: int) -> FaceClip:
-        values = self.polish.apply(frames.reshape(len(frames), len(self.animator.channels)), self.animator.channels)
+        values = self._polish(frames.reshape(len(frames), len(self.animator.channels)))
         clip = FaceClip(
             weights=values[:, self._weights],
             channels=self.animator.bundle.rig,
