@@ -36,6 +36,7 @@ class Net:
             self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         self.bundle = bundle
         self._outputs = [out.name for out in bundle.outputs]
+        self._fed = ["rows", *(state.name for state in bundle.states)]
         self._wanted = self._outputs + [f"{state.name}_next" for state in bundle.states]
         self._check()
 
@@ -45,8 +46,7 @@ class Net:
 
     def step(self, states: States, rows: Array) -> tuple[States, dict[str, Array]]:
         """(batch, n, width) rows, n >= 1 -> (new states, {output name: (batch, n, channels) float32})."""
-        feed = {"rows": rows} | {spec.name: state for spec, state in zip(self.bundle.states, states, strict=True)}
-        results = self._session.run(self._wanted, feed)
+        results = self._session.run(self._wanted, dict(zip(self._fed, (rows, *states), strict=True)))
         split = len(self._outputs)
         return tuple(results[split:]), dict(zip(self._outputs, results[:split], strict=True))
 
