@@ -19,10 +19,12 @@ check: $(VENV)/.all  ## lint and types
 	$(BIN)/ruff format --check --quiet src tests benchmarks tools
 	$(BIN)/mypy
 
-bench: $(VENV)/.all system  ## every speed benchmark, one after the other
+bench: $(VENV)/.all system  ## every benchmark, one after the other
 	$(BIN)/python benchmarks/features.py
 	$(BIN)/python benchmarks/animate.py
+	$(BIN)/python benchmarks/resample.py
 	$(BIN)/python benchmarks/voice.py --data $(DATA)
+	$(BIN)/python benchmarks/robustness.py --data $(DATA)
 	$(BIN)/python benchmarks/capture.py --face-model $(DATA)/face_landmarker.task $(DATA)/wild_dev/tv_a.mp4 $(DATA)/wild_dev/talk_a.mp4
 
 docs: $(VENV)/.all  ## regenerate docs/cli.md and say whether it changed

@@ -35,7 +35,7 @@ class Job:
 
 
 def animate(
-    audio: Annotated[list[str], typer.Argument(metavar="AUDIO...", help="Speech files; - is standard input.")],
+    audio: Annotated[list[str], typer.Argument(metavar="AUDIO", help="Speech files; - is standard input.")],
     output: Annotated[
         str | None, typer.Option("-o", "--output", help="File, folder (several inputs) or - for standard output.")
     ] = None,
@@ -60,7 +60,7 @@ def animate(
     debug: Debug = False,
     json: Json = False,
 ) -> None:
-    """Animate speech: 52 ARKit blendshapes and head pose at any frame rate."""
+    """Animate speech: 52 blendshapes and head pose."""
     with running(quiet, verbose, debug, json) as out:
         job = Job(
             fps, bundle, channel, raw, strict, max_duration, format, gains, intensity, mouth_only,

@@ -42,10 +42,11 @@ def _root(
 def _add_verbs() -> None:
     from voxface.cli import animate, capture, dataset, demo, doctor, evaluate, model, train
 
-    for verb in (animate.animate, capture.capture, dataset.dataset, train.train, evaluate.evaluate):
-        app.command(context_settings={"auto_envvar_prefix": f"VOXFACE_{verb.__name__.upper()}"})(verb)
-    app.command()(demo.demo)
-    app.command()(doctor.doctor)
+    verbs = (
+        animate.animate, capture.capture, dataset.dataset, train.train, evaluate.evaluate, demo.demo, doctor.doctor,
+    )  # fmt: skip
+    for verb in verbs:
+        app.command()(verb)
     app.add_typer(model.app, name="model")
 
 
@@ -75,7 +76,7 @@ def main() -> None:
     """Entry point of the program."""
     _add_verbs()
     try:
-        app(default_map=defaults())
+        app(prog_name="voxface", auto_envvar_prefix="VOXFACE", default_map=defaults())
     except VoxfaceError as error:
         sys.exit(report(error, Output(debug="--debug" in sys.argv, json="--json" in sys.argv)))
     except BrokenPipeError:
