@@ -57,6 +57,34 @@ def test_a_stream_on_standard_input_and_output(tmp_path: Path) -> None:
     assert len(lines) - 1 == -(-len(sound) * 30 // rate)
 
 
+def test_frames_leave_while_sound_still_comes(tmp_path: Path) -> None:
+    """On a pipe that stays open, the frames of the sound so far come out, but for the declared latency and 20 ms."""
+    command = [
+        sys.executable,
+        "-m",
+        "voxface.cli.main",
+        "animate",
+        "-",
+        "--raw",
+        "s16le:16000:1",
+        "-o",
+        "-",
+        "--fps",
+        "50",
+    ]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(bytes(2 * 16_000))
+        process.stdin.flush()
+        frames = [json.loads(process.stdout.readline()) for _ in range(1 + 44)][1:]
+        assert process.poll() is None
+        assert frames[-1]["t"] == pytest.approx(0.86)
+        rest = process.communicate(timeout=60)[0]
+    assert process.returncode == 0
+    assert len(frames) + len(rest.splitlines()) == 50
+
+
 def test_several_inputs_and_one_bad_one(tmp_path: Path) -> None:
     """A bad input does not stop the others: exit code 5, the bad one is named; with --jobs too."""
     (tmp_path / "bad.wav").write_bytes(b"no sound at all")

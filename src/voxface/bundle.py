@@ -176,15 +176,6 @@ def save_bundle(
     return load_bundle(folder)
 
 
-def with_metrics(bundle: Bundle, metrics: Mapping[str, Any]) -> Bundle:
-    """The same bundle with other measurements in its bundle.json, written to its folder."""
-    from dataclasses import replace
-
-    changed = replace(bundle, metrics=metrics)
-    _write_json(changed)
-    return changed
-
-
 def _write_json(bundle: Bundle) -> None:
     with atomic_write(bundle.folder / "bundle.json", "w") as file:
         json.dump(bundle.to_json(), file, indent=1, allow_nan=False)

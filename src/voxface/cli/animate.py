@@ -139,7 +139,7 @@ def one(source: str, target: str, job: Job, out: Output | None = None) -> dict[s
             audio={"name": audio.name, "sample_rate": audio.rate_hz},
             model={"name": animator.bundle.name, "sha256": animator.bundle.sha256},
         )  # fmt: skip
-        clips = animate_blocks(audio, session, block=audio.rate_hz if target == "-" else 1 << 16)
+        clips = animate_blocks(audio, session, block=audio.rate_hz // 50 if target == "-" else 1 << 16)
         frames = 0
         first = next(clips)  # an input without sound fails before an output is begun
         with (
