@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"  # before numpy is imported
@@ -52,23 +53,17 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def compare(samples: np.ndarray, rounds: int, repeat: int) -> None:
-    """Ours, ours with voice, librosa: one after the other, `rounds` times."""
-    mel, voice = LogMel(), FeatureSpec(rows=83, level=LevelSpec()).extractor()
-    calls: list[Callable[[], object]] = [
-        lambda: run_whole(mel, samples),
-        lambda: run_whole(voice, samples),
-        lambda: librosa_mel(samples),
-    ]
+    """Ours, ours with voice, ours with voice and level control, librosa: one after the other, `rounds` times."""
+    stages = (LogMel(), FeatureSpec(rows=83).extractor(), FeatureSpec(rows=83, level=LevelSpec()).extractor())
+    calls: list[Callable[[], object]] = [partial(run_whole, stage, samples) for stage in stages]
+    calls.append(partial(librosa_mel, samples))
     for call in calls:
         call()
     times = [[min(seconds(call) for _ in range(repeat)) for call in calls] for _ in range(rounds)]
-    ours, theirs = (statistics.median(row[i] for row in times) for i in (0, 2))
-    ratio = statistics.median(row[2] / row[0] for row in times)
-    more = statistics.median(row[1] / row[0] for row in times)
-    print(
-        f"| {len(samples) / 16000:.0f} s | {1000 * ours:.2f} ms | {1000 * theirs:.2f} ms | {ratio:.2f}× "
-        f"| {100 * (more - 1):+.0f} % |"
-    )
+    ours, theirs = (1000 * statistics.median(row[i] for row in times) for i in (0, 3))
+    ratio, voice, level = (statistics.median(row[i] / row[j] for row in times) for i, j in ((3, 0), (1, 0), (2, 1)))
+    more = f"{100 * (voice - 1):+.0f} % | {100 * (level - 1):+.0f} %"
+    print(f"| {len(samples) / 16000:.0f} s | {ours:.2f} ms | {theirs:.2f} ms | {ratio:.2f}× | {more} |")
 
 
 def hop(rounds: int) -> None:
@@ -114,8 +109,8 @@ def main() -> None:
         return
     if options.long_hours:  # first, and in a process of its own: a child inherits the peak memory of its parent
         subprocess.run([sys.executable, __file__, "--only-long", "--long-hours", str(options.long_hours)], check=True)
-    print("| sound | voxface log-mel | librosa log-mel | ratio | RMS, ZCR, VAD and level add |")
-    print("|---|---|---|---|---|")
+    print("| sound | voxface log-mel | librosa log-mel | ratio | RMS, ZCR and VAD add | level control adds |")
+    print("|---|---|---|---|---|---|")
     compare(noise(10), options.rounds, 5)
     compare(noise(600), options.rounds, 1)
     hop(options.rounds)
