@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -75,12 +76,15 @@ def test_frames_leave_while_sound_still_comes(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path) as process:
         assert process.stdin is not None
         assert process.stdout is not None
+        watchdog = threading.Timer(60, process.kill)  # frames that never come end the test, not the suite
+        watchdog.start()
         process.stdin.write(bytes(2 * 16_000))
         process.stdin.flush()
         frames = [json.loads(process.stdout.readline()) for _ in range(1 + 44)][1:]
         assert process.poll() is None
         assert frames[-1]["t"] == pytest.approx(0.86)
         rest = process.communicate(timeout=60)[0]
+        watchdog.cancel()
     assert process.returncode == 0
     assert len(frames) + len(rest.splitlines()) == 50
 
