@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from voxface.errors import ClipError, InputError, MissingDependencyError
+from voxface.errors import ClipError, InputError
 from voxface.face.track import FaceTrack
-from voxface.files import atomic_write
 from voxface.stream import Array
+from voxface.tensors import open_tensors, save_tensors
 
 SUFFIX = ".capture.safetensors"
 _KIND, _VERSION = "voxface-capture", 1
@@ -84,9 +83,7 @@ def save_capture(path: str | Path, capture: Capture) -> None:
         "original_fps": capture.original_fps, "target_fps": capture.target_fps,
         "frame_interval": capture.frame_interval, "audio_scale": scale, "tracker": dict(capture.tracker),
     }  # fmt: skip
-    body = _safetensors().numpy.save(tensors, {"voxface": json.dumps(header, sort_keys=True, allow_nan=False)})
-    with atomic_write(path) as file:
-        file.write(body)
+    save_tensors(path, tensors, header, needed_by="captures", extra="capture")
 
 
 def load_capture(path: str | Path) -> Capture:
@@ -120,15 +117,11 @@ def read_header(path: str | Path) -> dict[str, Any]:
 
 
 def _read(path: str | Path, names: list[str]) -> tuple[dict[str, Any], dict[str, Array]]:
-    safetensors = _safetensors()
     source = str(path)
     try:
-        with safetensors.safe_open(source, framework="np") as file:
-            header = json.loads((file.metadata() or {}).get("voxface", "{}"))
-            tensors = {name: file.get_tensor(name) for name in names}
-    except OSError as error:
-        raise InputError(f"cannot read {source}: {error.strerror or error}.", source=source) from error
-    except (safetensors.SafetensorError, ValueError, RecursionError) as error:
+        with open_tensors(source, needed_by="captures", extra="capture") as (header, tensor):
+            tensors = {name: tensor(name) for name in names}
+    except (ValueError, RecursionError) as error:
         raise ClipError(f"{source} is not a capture: {error}.", hint=_HINT, source=source) from error
     if not isinstance(header, dict) or header.get("kind") != _KIND:
         raise ClipError(f"{source} is a safetensors file, but not a capture.", hint=_HINT, source=source)
@@ -152,14 +145,3 @@ def list_captures(places: str | Path | Iterable[str | Path]) -> list[Path]:
             raise InputError(f"there is no capture (*{SUFFIX}) in {path}.", hint=hint, source=str(path))
         found += inside
     return found
-
-
-def _safetensors() -> Any:
-    try:
-        import safetensors
-        import safetensors.numpy
-    except ImportError as error:
-        raise MissingDependencyError(
-            "captures need the library safetensors, which is not installed.", hint="pip install 'voxface[capture]'"
-        ) from error
-    return safetensors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -121,9 +122,10 @@ def one(source: str, target: str, job: Job, out: Output | None = None) -> dict[s
     from voxface.export.formats import format_for, open_writer
     from voxface.export.writing import ClipHeader
     from voxface.face.rig import ARKIT
-    from voxface.runtime.animate import animate_blocks, offline_threads, open_animator
+    from voxface.runtime.animate import animate_blocks, open_animator
     from voxface.runtime.polish import Polish, load_polish
     from voxface.runtime.session import Session
+    from voxface.runtime.threads import offline_threads
 
     began = time.perf_counter()
     table = load_polish(job.gains) if job.gains else Polish()
@@ -146,7 +148,7 @@ def one(source: str, target: str, job: Job, out: Output | None = None) -> dict[s
             _bar(out, source, audio.samples, audio.rate_hz) as move,
             open_writer(sys.stdout.buffer if target == "-" else target, format, header) as writer,
         ):
-            for clip in _chain(first, clips):
+            for clip in itertools.chain([first], clips):
                 writer.add(clip)
                 frames += len(clip)
                 move(clip.duration_s)
@@ -155,11 +157,6 @@ def one(source: str, target: str, job: Job, out: Output | None = None) -> dict[s
         "input": source, "output": target, "frames": frames, "fps": job.fps, "duration_s": round(frames / job.fps, 3),
         "seconds": round(seconds, 3), "bundle": animator.bundle.name, "latency_ms": round(session.latency_ms, 1),
     }  # fmt: skip
-
-
-def _chain(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
-    yield first
-    yield from rest
 
 
 @contextlib.contextmanager

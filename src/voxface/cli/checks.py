@@ -20,6 +20,7 @@ from typing import Any
 
 from voxface import __version__
 from voxface.errors import VoxfaceError
+from voxface.runtime.threads import offline_threads, usable_cores
 
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)([^;]*)(?:;.*extra == ['\"]([\w-]+)['\"])?")
 _CLASHES = {
@@ -56,7 +57,7 @@ def all_checks() -> Iterator[Check]:
 
 def system() -> Check:
     """Python, platform, cores and the threads that animating a file will use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     values = {
         "voxface": __version__,
         "python": platform.python_version(),
@@ -64,7 +65,7 @@ def system() -> Check:
         "platform": platform.platform(),
         "machine": platform.machine(),
         "cores": cores,
-        "threads": min(cores, 4),
+        "threads": offline_threads(),
     }
     text = (
         f"{__version__}, Python {values['python']}, {values['platform']}; "

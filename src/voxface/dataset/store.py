@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ import numpy as np
 
 from voxface.dataset.align import FaceRows
 from voxface.dataset.quality import Quality
-from voxface.errors import DatasetError, InputError, MissingDependencyError
-from voxface.files import atomic_write
+from voxface.errors import DatasetError
 from voxface.stream import Array
+from voxface.tensors import open_tensors, save_tensors
 
 FOLDER = "recordings"
 _KIND, _VERSION = "voxface-recording", 1
@@ -104,12 +103,8 @@ def save_recording(folder: Path, facts: Facts, samples: Array, face: FaceRows, o
         "observed": observed,
     }  # fmt: skip
     header = {"kind": _KIND, "version": _VERSION, **facts.to_json()}
-    body = library().numpy.save(
-        {name: np.ascontiguousarray(tensors[name], kind) for name, kind in _KINDS.items()},
-        {"voxface": json.dumps(header, sort_keys=True, allow_nan=False)},
-    )
-    with atomic_write(folder / facts.file) as file:
-        file.write(body)
+    arrays: dict[str, Array] = {name: np.ascontiguousarray(tensors[name], kind) for name, kind in _KINDS.items()}
+    save_tensors(folder / facts.file, arrays, header, needed_by="datasets", extra="train")
 
 
 def remove_others(folder: Path, kept: Collection[str]) -> None:
@@ -138,26 +133,10 @@ def read_arrays(path: Path) -> dict[str, Array]:
 
 
 def _read(path: Path, names: tuple[str, ...]) -> tuple[Facts, dict[str, Array]]:
-    safetensors = library()
     try:
-        with safetensors.safe_open(str(path), framework="np") as file:
-            header = json.loads((file.metadata() or {}).get("voxface", "{}"))
+        with open_tensors(path, needed_by="datasets", extra="train") as (header, tensor):
             if not isinstance(header, dict) or (header.get("kind"), header.get("version")) != (_KIND, _VERSION):
                 raise ValueError(f"not a recording of version {_VERSION}")
-            return Facts.from_json(header), {name: file.get_tensor(name) for name in names}
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}.", source=str(path)) from error
-    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+            return Facts.from_json(header), {name: tensor(name) for name in names}
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DatasetError(f"{path} is damaged: {error}.", hint=_HINT, source=str(path)) from error
-
-
-def library() -> Any:
-    """The library safetensors. Raises: MissingDependencyError: it is not installed."""
-    try:
-        import safetensors
-        import safetensors.numpy
-    except ImportError as error:
-        raise MissingDependencyError(
-            "datasets need the library safetensors, which is not installed.", hint="pip install 'voxface[train]'"
-        ) from error
-    return safetensors

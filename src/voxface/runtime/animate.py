@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +17,7 @@ from voxface.face.clip import FaceClip
 from voxface.runtime.animator import Animator
 from voxface.runtime.polish import Polish
 from voxface.runtime.session import Session
+from voxface.runtime.threads import offline_threads
 from voxface.stream import Array, Chain, run
 
 DEFAULT_BUNDLE = "default"
@@ -87,12 +87,6 @@ def join(clips: list[FaceClip]) -> FaceClip:
         head=np.concatenate(heads) if len(heads) == len(clips) else None,
         observed=first.observed,
     )
-
-
-def offline_threads() -> int:
-    """Threads for a whole recording: the cores this process may use, at most 4."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, 4)
 
 
 @lru_cache(maxsize=4)

@@ -17,13 +17,12 @@ from voxface.timebase import frame_count, frame_time_s
 
 
 class SessionState(NamedTuple):
-    """States of the parts, samples heard and frames given so far."""
+    """States of the parts, and samples heard so far."""
 
     resampler: Any
     animator: AnimatorState
     pacer: PacerState
     heard: int
-    frames: int
 
 
 class Session:
@@ -61,15 +60,15 @@ class Session:
         return self.animator.bundle.latency_ms(self.rate_hz)
 
     def start(self) -> SessionState:
-        return SessionState(self.resampler.start(), self.animator.start(), self._pacer.start(), 0, 0)
+        return SessionState(self.resampler.start(), self.animator.start(), self._pacer.start(), 0)
 
     def step(self, state: SessionState, samples: Array) -> tuple[SessionState, FaceClip]:
         """Take (n,) float32 samples at rate_hz, any n; give (new state, the frames that are ready, maybe none)."""
         resampler, at_16k = self.resampler.step(state.resampler, samples)
         animator, rows = self.animator.step(state.animator, at_16k)
         pacer, frames = self._pacer.step(state.pacer, rows)
-        after = SessionState(resampler, animator, pacer, state.heard + len(samples), state.frames + len(frames))
-        return after, self._clip(frames, state.frames)
+        after = SessionState(resampler, animator, pacer, state.heard + len(samples))
+        return after, self._clip(frames, state.pacer.next)
 
     def finish(self, state: SessionState) -> FaceClip:
         """The last frames, up to the end of the sound."""
@@ -78,7 +77,7 @@ class Session:
         pacer, frames = self._pacer.step(state.pacer, rows)
         total = frame_count(state.heard, self.rate_hz, self.fps)
         frames = np.concatenate([frames, self._pacer.finish(pacer, total)])
-        return self._clip(frames[: total - state.frames], state.frames)
+        return self._clip(frames[: total - state.pacer.next], state.pacer.next)
 
     def _clip(self, frames: Array, first: int) -> FaceClip:
         values = self._polish(frames.reshape(len(frames), len(self.animator.channels)))
