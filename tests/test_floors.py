@@ -23,16 +23,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "face": set(),
     "audio": set(),
     "models": set(),
+    "articulation": {"face"},
     "bundle": {"face", "audio"},
     "export": {"face"},
     "capture": {"tensors", "face", "audio", "export"},
-    "dataset": {"tensors", "face", "audio", "capture", "export"},
+    "dataset": {"tensors", "face", "audio", "articulation", "capture", "export"},
     "runtime": {"face", "audio", "bundle"},
-    "evaluation": {"figure", "face", "audio", "bundle", "dataset", "runtime"},
-    "training": {"face", "audio", "models", "bundle", "dataset", "runtime", "evaluation"},
+    "synth": {"tensors", "face", "audio", "articulation", "dataset"},
+    "evaluation": {"figure", "face", "audio", "articulation", "bundle", "dataset", "runtime"},
+    "training": {"face", "audio", "articulation", "models", "bundle", "dataset", "runtime", "evaluation"},
     "cli": {
-        "figure", "face", "audio", "models", "bundle", "export", "capture", "dataset", "runtime", "evaluation",
-        "training", "__init__",
+        "figure", "face", "audio", "articulation", "models", "bundle", "export", "capture", "dataset", "synth",
+        "runtime", "evaluation", "training", "__init__",
     },
 }  # fmt: skip
 """Each room and what it may import, beside the ground floor (which itself imports only what is named here)."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from voxface.dataset.manifest import Entry, Manifest, load_manifest
 from voxface.dataset.recording import SPLITS, Recording
-from voxface.dataset.store import read_arrays
+from voxface.dataset.store import read_arrays, read_phones
 from voxface.errors import DatasetError, UsageError
 
 
@@ -62,6 +62,8 @@ class Dataset:
             rest=known.rest,
             gap_scale=known.gap_scale,
             gap_offset=known.gap_offset,
+            synthetic=entry.facts.synthetic,
+            phones=read_phones(self.folder / entry.facts.file),
             **read_arrays(self.folder / entry.facts.file),
         )
 

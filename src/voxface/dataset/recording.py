@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from voxface.articulation.phones import Phone
 from voxface.errors import DatasetError
 from voxface.face.rig import ARKIT, HEAD
 from voxface.stream import Array
@@ -36,6 +37,8 @@ class Recording:
     gap_scale:  scale * gap + offset is on the scale of the calibrated rig's lip gap, over the speaker
     gap_offset: see gap_scale
     observed:   (52,) bool; False: the tracker cannot measure the channel
+    synthetic:  the speech is a machine's, and the weights are curves of its phones (articulation.curves)
+    phones:     what is spoken when, in order of time; empty: not known
     """
 
     name: str
@@ -51,6 +54,8 @@ class Recording:
     gap_scale: float
     gap_offset: float
     observed: Array
+    synthetic: bool = False
+    phones: tuple[Phone, ...] = ()
 
     def __post_init__(self) -> None:
         rows, rig = row_count(len(self.samples)), len(ARKIT)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from voxface.articulation.phones import Phone
 from voxface.dataset.align import FaceRows
 from voxface.dataset.quality import Quality
-from voxface.errors import DatasetError
+from voxface.errors import ClipError, DatasetError
 from voxface.stream import Array
 from voxface.tensors import open_tensors, save_tensors
 
@@ -40,6 +41,7 @@ class Facts:
     frame_ms:       milliseconds between the video's frames that were looked at (their median); 0 for a single frame
     offset_ms:      how much later the face was than the sound; it has been moved back by that
     quality:        counts of what was found
+    synthetic:      the speech is a machine's, and the face is that of its phones
     """
 
     name: str
@@ -51,6 +53,7 @@ class Facts:
     frame_ms: float
     offset_ms: float
     quality: Quality
+    synthetic: bool = False
 
     def __post_init__(self) -> None:
         if not re.fullmatch("[0-9a-f]{64}", self.sha256):
@@ -72,7 +75,7 @@ class Facts:
             "name": self.name, "sha256": self.sha256, "session_id": self.session_id,
             "source_sha256": self.source_sha256, "mel_ceiling_db": self.mel_ceiling_db,
             "median_m": list(self.median_m), "frame_ms": self.frame_ms, "offset_ms": self.offset_ms,
-            "quality": self.quality.to_json(),
+            "quality": self.quality.to_json(), "synthetic": self.synthetic,
         }  # fmt: skip
 
     @classmethod
@@ -89,10 +92,13 @@ class Facts:
             frame_ms=float(value["frame_ms"]),
             offset_ms=float(value["offset_ms"]),
             quality=Quality.from_json(value["quality"]),
+            synthetic=bool(value.get("synthetic", False)),
         )
 
 
-def save_recording(folder: Path, facts: Facts, samples: Array, face: FaceRows, observed: Array) -> None:
+def save_recording(
+    folder: Path, facts: Facts, samples: Array, face: FaceRows, observed: Array, phones: Sequence[Phone] = ()
+) -> None:
     """Write a recording into a dataset's folder, at once or not at all; the same input gives the same bytes.
 
     Raises: OutputError, LimitError: the place cannot be written.
@@ -102,7 +108,7 @@ def save_recording(folder: Path, facts: Facts, samples: Array, face: FaceRows, o
         "weights": face.weights, "head": face.head, "gap": face.gap, "width": face.width, "valid": face.valid,
         "observed": observed,
     }  # fmt: skip
-    header = {"kind": _KIND, "version": _VERSION, **facts.to_json()}
+    header = {"kind": _KIND, "version": _VERSION, **facts.to_json(), "phones": [_phone_json(one) for one in phones]}
     arrays: dict[str, Array] = {name: np.ascontiguousarray(tensors[name], kind) for name, kind in _KINDS.items()}
     save_tensors(folder / facts.file, arrays, header, needed_by="datasets", extra="train")
 
@@ -119,6 +125,15 @@ def read_facts(path: Path) -> Facts:
     return _read(path, ())[0]
 
 
+def _phone_json(phone: Phone) -> list[Any]:
+    return [phone.symbol, round(phone.start_s, 4), round(phone.end_s, 4), phone.stress]
+
+
+def read_phones(path: Path) -> tuple[Phone, ...]:
+    """What is spoken when in a recording; empty where that is not known. Raises: as read_arrays."""
+    return _read(path, ())[2]
+
+
 def read_arrays(path: Path) -> dict[str, Array]:
     """The arrays of a recording: samples float32, weights, head, gap, width, valid, observed.
 
@@ -132,11 +147,12 @@ def read_arrays(path: Path) -> dict[str, Array]:
     return {"samples": audio.astype(np.float32) / _STEP, **tensors}
 
 
-def _read(path: Path, names: tuple[str, ...]) -> tuple[Facts, dict[str, Array]]:
+def _read(path: Path, names: tuple[str, ...]) -> tuple[Facts, dict[str, Array], tuple[Phone, ...]]:
     try:
         with open_tensors(path, needed_by="datasets", extra="train") as (header, tensor):
             if not isinstance(header, dict) or (header.get("kind"), header.get("version")) != (_KIND, _VERSION):
                 raise ValueError(f"not a recording of version {_VERSION}")
-            return Facts.from_json(header), {name: tensor(name) for name in names}
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+            phones = tuple(Phone(str(s), float(a), float(b), int(c)) for s, a, b, c in header.get("phones", []))
+            return Facts.from_json(header), {name: tensor(name) for name in names}, phones
+    except (ValueError, KeyError, TypeError, RecursionError, ClipError) as error:
         raise DatasetError(f"{path} is damaged: {error}.", hint=_HINT, source=str(path)) from error

@@ -1,0 +1,1 @@
+"""Phones become curves of the mouth."""
