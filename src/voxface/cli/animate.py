@@ -36,7 +36,9 @@ class Job:
 
 
 def animate(
-    audio: Annotated[list[str], typer.Argument(metavar="AUDIO", help="Speech files; - is standard input.")],
+    audio: Annotated[
+        list[str] | None, typer.Argument(metavar="AUDIO", help="Speech files; - is standard input.")
+    ] = None,
     output: Annotated[
         str | None, typer.Option("-o", "--output", help="File, folder (several inputs) or - for standard output.")
     ] = None,
@@ -56,6 +58,11 @@ def animate(
     threads: Annotated[
         int | None, typer.Option(help="Threads of the net for one input; default: cores, at most 4.")
     ] = None,
+    phones: Annotated[
+        str | None,
+        typer.Option(help="Animate these phones, not the sound: Praat TextGrid, .lab, or Rhubarb's .tsv."),
+    ] = None,
+    articulation: Annotated[str | None, typer.Option(help="TOML of the articulation that --phones uses.")] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -69,6 +76,15 @@ def animate(
         )  # fmt: skip
         if output == "-" and out.json:
             raise UsageError("--json and -o - would both write to standard output.", hint="Give a file with -o.")
+        if phones is not None:
+            from voxface.cli.animate_phones import from_phones
+
+            _report(out, from_phones(phones, audio or [], output, job, articulation))
+            return
+        if articulation:
+            raise UsageError("--articulation shapes phones only.", hint="Give phones with --phones FILE.")
+        if not audio:
+            raise UsageError("nothing to animate: give speech files, or phones with --phones FILE.")
         pairs = plan(audio, output, format)
         if len(pairs) == 1:
             _report(out, one(*pairs[0], job, out))

@@ -1,0 +1,98 @@
+"""Phones from files that others made: Praat TextGrid, .lab (HTK, festival, seconds), Rhubarb's mouth shapes."""
+
+from __future__ import annotations
+
+import stat
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from voxface.articulation.lab import SHAPES, is_rhubarb, lab_labels, rhubarb_labels
+from voxface.articulation.labels import Label, in_order, refuse
+from voxface.articulation.names import SCHEMES, stress_of
+from voxface.articulation.phones import SILENCE, Phone, canonical_phone
+from voxface.articulation.textgrid import is_textgrid, textgrid_labels
+from voxface.errors import InputError, InputWarning, LimitError
+
+NEUTRAL = "ax"
+"""What a label of no known phone is taken for: the mouth a little open, ready to follow its neighbours."""
+
+MOST_BYTES = 1 << 26
+"""Label files above 64 MiB are refused: six hours of phones take a tenth of that."""
+
+
+def read_phones(path: str | Path) -> tuple[Phone, ...]:
+    """The phones of a file, silences included, in the order of time. The form is told by the content, not the suffix.
+
+    Labels may be ARPAbet, names of festival, IPA, SAMPA or mrpa: the way of writing that knows most labels of the file
+    counts. Labels that it does not know are counted, named in an InputWarning (W-PHONES), and taken for schwa.
+
+    Raises:
+        InputError: the file cannot be read.
+        ClipError: it is no label file, has no phones, or times that are reversed or overlap; the line is named.
+        LimitError: it is larger than MOST_BYTES or longer than labels.LONGEST_S.
+    """
+    text = _text(path)
+    if is_textgrid(text):
+        return _phones(in_order(textgrid_labels(text, path), path), path)
+    if is_rhubarb(text):
+        labels = in_order(rhubarb_labels(text, path), path)
+        return tuple(Phone(SHAPES[label.name], label.start_s, label.end_s, 1) for label in labels)
+    return _phones(in_order(lab_labels(text, path), path), path)
+
+
+def _phones(labels: Sequence[Label], path: str | Path) -> tuple[Phone, ...]:
+    """Labels under our names.
+
+    Raises: ClipError: there are none, or none is known.
+    """
+    names = Counter(label.name for label in labels)
+    if not names:
+        refuse(path, "has no phones.")
+    scheme = max(SCHEMES, key=lambda scheme: sum(n for name, n in names.items() if canonical_phone(name, scheme)))
+    known = {name: canonical_phone(name, scheme) for name in names}
+    if not any(known.values()):
+        some = ", ".join(repr(name) for name in list(names)[:5])
+        refuse(path, f"has labels, but none is a phone: {some}.", "Phones are ARPAbet, IPA, SAMPA or mrpa; not words.")
+    _warn({name: names[name] for name, phone in known.items() if phone is None}, path)
+    return tuple(
+        Phone(symbol, label.start_s, label.end_s, 0 if symbol == SILENCE else stress_of(label.name))
+        for label in labels
+        for symbol in [known[label.name] or NEUTRAL]
+    )
+
+
+def _warn(unknown: dict[str, int], path: str | Path) -> None:
+    if unknown:
+        named = ", ".join(f"{name!r} ({count}x)" for name, count in list(unknown.items())[:8])
+        more = f" and {len(unknown) - 8} more" if len(unknown) > 8 else ""
+        message = f"{path}: {sum(unknown.values())} labels are no known phone, taken for schwa: {named}{more}."
+        warnings.warn(InputWarning("W-PHONES", message), stacklevel=4)
+
+
+def _text(path: str | Path) -> str:
+    """The text of a small file: UTF-8 or UTF-16, with or without byte order mark."""
+    try:
+        status = Path(path).stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(f"{path} is not a file.", source=str(path))
+        if status.st_size > MOST_BYTES:
+            raise LimitError(f"{path} is larger than {MOST_BYTES >> 20} MiB.", source=str(path))
+        data = Path(path).read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read {path}: {why}.", hint="Check the name.", source=str(path)) from error
+    try:
+        return data.decode(_encoding(data))
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        refuse(path, f"line {line} is not {error.encoding} text: {error.reason}.", "Save the file as UTF-8.")
+
+
+def _encoding(data: bytes) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    if b"\0" in data[:2]:
+        return "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
+    return "utf-8-sig"
