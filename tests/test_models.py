@@ -11,6 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: nets cannot be tested")
 
+from voxface.audio.features import FeatureSpec  # noqa: E402
 from voxface.errors import UsageError  # noqa: E402
 from voxface.models.registry import MODELS  # noqa: E402
 from voxface.models.tcn import Tcn, TcnConfig  # noqa: E402
@@ -32,7 +33,7 @@ def net_of(name: str, **changes: Any) -> Any:
     torch.manual_seed(3)
     net = module(config(**({"width": 24} | changes))).eval()
     with torch.no_grad():
-        net.leave.weight.mul_(30)
+        net.captured.leave.weight.mul_(30)
     return net
 
 
@@ -83,6 +84,39 @@ def test_the_defaults_see_63_rows() -> None:
     net(rows)[0, 90].abs().sum().backward()
     reached = rows.grad.abs().sum(dim=2)[0].nonzero()[:, 0]
     assert reached.tolist() == list(range(90 - 62, 91))
+
+
+@every_net
+@pytest.mark.parametrize("every", [1, 2, 4])
+def test_thinned_rows_are_the_rows_of_the_whole(name: str, changes: dict[str, Any], every: int) -> None:
+    """Training on every second or fourth row gives these rows' own numbers, the last row included."""
+    net = net_of(name, **changes)
+    rows = rows_for(net, batch=2)
+    with torch.no_grad():
+        whole, thinned = net(rows), net.thinned(rows, every)
+    torch.testing.assert_close(thinned, whole[:, (ROWS - 1) % every :: every], atol=1e-5, rtol=0)
+
+
+@every_net
+def test_heads_stand_side_by_side(name: str, changes: dict[str, Any]) -> None:
+    """A net with an articulated head and phones gives their outputs behind the captured ones, which do not change."""
+    net = net_of(name, **changes, articulated=52, phones=45)
+    assert net(rows_for(net)).shape == (1, ROWS, net.config.outputs) == (1, ROWS, 59 + 52 + 45)
+    loss = net.train()(rows_for(net))[..., :59].square().mean()
+    loss.backward()
+    assert net.articulated.leave.weight.grad is None or not net.articulated.leave.weight.grad.any()
+
+
+def test_the_captured_head_reaches_the_trunk_as_far_as_it_is_allowed() -> None:
+    """trunk_gradient scales the gradient of the captured head below it, and nothing else; 0 leaves the trunk alone."""
+    gradients = []
+    for share in (1.0, 0.25, 0.0):
+        net = net_of("tcn", articulated=52, trunk_gradient=share, dropout=0.0).train()
+        net(rows_for(net))[..., :59].square().mean().backward()
+        gradients.append((net.enter.weight.grad.clone(), net.captured.leave.weight.grad.clone()))
+    torch.testing.assert_close(gradients[1][0], 0.25 * gradients[0][0])
+    assert not gradients[2][0].any()
+    torch.testing.assert_close(gradients[2][1], gradients[0][1])
 
 
 @every_net
@@ -137,10 +171,13 @@ def test_onnx_says_what_torch_says(name: str, changes: dict[str, Any]) -> None:
     """The exported model on onnxruntime, streamed with states and a batch of 2, is within 1e-4 of torch."""
     pytest.importorskip("onnx", reason="onnx is not installed: export cannot be tested")
     onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    from voxface.training.export import Shipped, to_onnx
+    from voxface.training.export import to_onnx
+    from voxface.training.recipes import Recipe
+    from voxface.training.shipped import Shipped
 
     net = net_of(name, **changes)
-    shipped = Shipped(net, torch.full((net.config.features,), -80.0)).eval()
+    rows_of = FeatureSpec(rows=net.config.features)
+    shipped = Shipped(net, Recipe("test", config=net.config, feature=rows_of)).eval()
     session = onnxruntime.InferenceSession(to_onnx(shipped), providers=["CPUExecutionProvider"])
     names = [node.name for node in session.get_inputs()]
     assert names[0] == "rows"

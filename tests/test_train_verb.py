@@ -60,7 +60,7 @@ def test_from_dataset_to_bundle(dataset: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["steps"] == 3
-    assert set(told["validation"]) == {"held_out_loss", "gap_r", "gap_r_se", "gap_r_speech", "silence_gap"}
+    assert set(told["validation"]) == {"gap_r", "gap_r_se", "gap_r_speech", "silence_gap"}
     report = tmp_path / "report.json"
     report.write_text(json.dumps({"headline": {"gap_r": 0.5}, "groups": {}}))
     stated = ["--data", "made up", "--licence", "CC0", "--licence", "none", "--evaluation", report]
@@ -73,7 +73,7 @@ def test_from_dataset_to_bundle(dataset: Path, tmp_path: Path) -> None:
 
 def test_a_run_is_never_overwritten(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Training into a run asks for --resume; resuming with another recipe says what differs; a finished one is done."""
-    flags = {"dataset": dataset, "output": tmp_path / "run", "width": 8, "threads": 1}
+    flags = {"dataset": [dataset], "output": tmp_path / "run", "width": 8, "threads": 1}
     assert ended(train, **flags, steps=2) == 0
     assert ended(train, **flags, steps=2) == 3
     assert "--resume" in capsys.readouterr().err
@@ -106,7 +106,7 @@ def test_wrong_flags_are_usage_errors(
     wrong: dict[str, Any], named: str, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A recipe or value that does not exist: exit 2, the way out is named, and no run folder is left."""
-    assert ended(train, dataset=dataset, output=tmp_path / "run", **wrong) == 2
+    assert ended(train, dataset=[dataset], output=tmp_path / "run", **wrong) == 2
     assert named in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
@@ -115,7 +115,7 @@ def test_what_is_no_dataset_or_run_is_named(tmp_path: Path, capsys: pytest.Captu
     """A folder without a dataset, a folder without a run, a report that is no JSON: exit 3 and the path."""
     empty, bundle = tmp_path / "empty", tmp_path / "x.voxface"
     empty.mkdir()
-    assert ended(train, dataset=empty, output=tmp_path / "run") == 3
+    assert ended(train, dataset=[empty], output=tmp_path / "run") == 3
     assert str(empty) in capsys.readouterr().err
     assert ended(export, run=empty, output=bundle) == 3
     assert f"error[E-CHECKPOINT]: there is no checkpoint at {empty}" in capsys.readouterr().err

@@ -29,15 +29,17 @@ from voxface.training.augment import NO_AUGMENT, augment, power_sum, warp_matric
 from voxface.training.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from voxface.training.data import (  # noqa: E402
     Batch,
+    Material,
     build_table,
     feature_rows,
     make_batch,
     silence_row,
     target_rows,
 )
-from voxface.training.export import conjugate_product, export_bundle  # noqa: E402
+from voxface.training.export import export_bundle  # noqa: E402
 from voxface.training.losses import COLUMNS, GAP_COLUMN, LossSpec, masked_loss, with_gap  # noqa: E402
 from voxface.training.recipes import Recipe, first, recipe_named  # noqa: E402
+from voxface.training.shipped import conjugate_product  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -131,13 +133,13 @@ def test_a_batch_depends_on_seed_and_step_alone() -> None:
     """The batch of a step is the same whenever it is made; another step or seed gives another one."""
     recipe = tiny()
     table = build_table(TRAIN, recipe)
-    first_time = make_batch(table, recipe, 3)
-    make_batch(table, recipe, 9)
-    again = make_batch(build_table(TRAIN, recipe), recipe, 3)
+    first_time = make_batch(Material(table, None), recipe, 3)
+    make_batch(Material(table, None), recipe, 9)
+    again = make_batch(Material(build_table(TRAIN, recipe), None), recipe, 3)
     for name in ("rows", "targets", "mask"):
         np.testing.assert_array_equal(getattr(first_time, name), getattr(again, name))
-    assert not np.array_equal(first_time.rows, make_batch(table, recipe, 4).rows)
-    assert not np.array_equal(first_time.rows, make_batch(table, replace(recipe, seed=2), 3).rows)
+    assert not np.array_equal(first_time.rows, make_batch(Material(table, None), recipe, 4).rows)
+    assert not np.array_equal(first_time.rows, make_batch(Material(table, None), replace(recipe, seed=2), 3).rows)
 
 
 @pytest.mark.parametrize("look_ahead", [0, 6, 31])
@@ -146,7 +148,7 @@ def test_crops_are_on_one_clock_with_their_targets(look_ahead: int) -> None:
     the whole receptive field before the first, and silence before the recording."""
     recipe = tiny(config=TcnConfig(width=16, look_ahead_rows=look_ahead), augment=NO_AUGMENT, crop_rows=40, batch=64)
     table = build_table(TRAIN, recipe)
-    batch = make_batch(table, recipe, 0)
+    batch = make_batch(Material(table, None), recipe, 0)
     context, by_name = recipe.context_rows, {recording.name: recording for recording in TRAIN}
     assert batch.rows.shape == (64, context + 40, 80)
     for rows, targets, name in zip(batch.rows, batch.targets, batch.names, strict=True):
@@ -162,7 +164,7 @@ def test_a_recording_shorter_than_a_crop_counts_to_its_end_only() -> None:
     """Rows beyond a short recording are masked; they never come from its neighbour."""
     short = [fake_recording(50, seconds=0.3), fake_recording(51, seconds=0.3)]
     recipe = tiny(augment=NO_AUGMENT)
-    batch = make_batch(build_table(short, recipe), recipe, 0)
+    batch = make_batch(Material(build_table(short, recipe), None), recipe, 0)
     assert batch.mask[:, :31, JAW].all()
     assert not batch.mask[:, 31:].any()
 
@@ -228,7 +230,7 @@ def test_tongue_and_unseen_rows_are_masked_in_batches() -> None:
     """tongueOut is unobserved and rows without a face are invalid: both are 0 in the mask of every batch."""
     holes = [replace(recording, valid=np.arange(len(recording.valid)) % 3 > 0) for recording in TRAIN]
     recipe = tiny(augment=NO_AUGMENT)
-    batch = make_batch(build_table(holes, recipe), recipe, 0)
+    batch = make_batch(Material(build_table(holes, recipe), None), recipe, 0)
     assert not batch.mask[:, :, COLUMNS.index("tongueOut")].any()
     assert 0.6 < batch.mask[:, :, JAW].mean() < 0.73
     with pytest.raises(DatasetError, match="valid"):
@@ -256,8 +258,8 @@ def test_ten_bad_steps_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def _poison(monkeypatch: pytest.MonkeyPatch, bad: Any) -> None:
-    def poisoned(table: Any, recipe: Recipe, step: int) -> Batch:
-        batch = make_batch(table, recipe, step)
+    def poisoned(material: Material, recipe: Recipe, step: int) -> Batch:
+        batch = make_batch(material, recipe, step)
         if bad(step):
             batch.rows[0, -1, 0] = np.nan
         return batch
@@ -271,7 +273,7 @@ def test_augmentation_keeps_shapes_range_and_its_input() -> None:
     table = build_table(TRAIN, recipe)
     before = table.features.copy()
     for step in range(5):
-        rows = make_batch(table, recipe, step).rows
+        rows = make_batch(Material(table, None), recipe, step).rows
         assert rows.dtype == np.float32
         assert rows.min() >= -80
         assert rows.max() <= 10
@@ -290,7 +292,7 @@ def test_crops_of_silence_ask_for_a_resting_mouth(width: int) -> None:
         batch=32,
     )
     table = build_table(TRAIN, recipe)
-    batch = make_batch(table, recipe, 1)
+    batch = make_batch(Material(table, None), recipe, 1)
     mouth = [name in (*MOUTH, "lipGap") and name != "tongueOut" for name in COLUMNS]
     assert not batch.targets.any()
     assert (batch.mask == np.array(mouth)).all()
@@ -396,7 +398,7 @@ def test_a_damaged_checkpoint_is_named(run: Path, tmp_path: Path) -> None:
     save_checkpoint(path, header, tensors | {"mean.enter.bias": torch.full((16,), float("nan"))})
     with pytest.raises(CheckpointError, match="not finite"):
         load_checkpoint(tmp_path)
-    save_checkpoint(path, header, {name: value for name, value in tensors.items() if "mean.leave" not in name})
+    save_checkpoint(path, header, {name: value for name, value in tensors.items() if "mean.captured.leave" not in name})
     with pytest.raises(CheckpointError, match="another net"):
         export_bundle(tmp_path, tmp_path / "x.voxface")
     with pytest.raises(CheckpointError, match="no checkpoint"):

@@ -20,13 +20,19 @@ if TYPE_CHECKING:
 
 
 def train(
-    dataset: Annotated[Path, typer.Argument(help="Folder made by voxface dataset.")],
+    dataset: Annotated[list[Path], typer.Argument(help="Folders made by voxface dataset or voxface synth.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run: checkpoint and logs.")],
     recipe: Annotated[str, typer.Option(help="Name of the recipe.")] = "first",
     steps: Annotated[int | None, typer.Option(min=1, help="Steps in all, instead of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, crops and augmentation.")] = None,
     width: Annotated[int | None, typer.Option(min=1, help="Width of the net.")] = None,
     look_ahead: Annotated[int | None, typer.Option(help="Rows of 10 ms the net may look ahead, 0 to 31.")] = None,
+    teacher: Annotated[
+        list[str] | None, typer.Option(help="Bundle to learn from instead of the faces; several: their mean.")
+    ] = None,
+    sound: Annotated[
+        list[Path] | None, typer.Option(help="Folder of recordings without faces; teachers say what theirs is.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")] = False,
     threads: Annotated[
         int, typer.Option(min=1, help="Threads; another number may change the last bits of the result.")
@@ -38,22 +44,21 @@ def train(
 ) -> None:
     """Train a net on a dataset. Ctrl-C leaves a checkpoint; --resume goes on from it, exact to the last bit."""
     with running(quiet, verbose, debug, json) as out, training_installed():
-        from voxface.dataset.dataset import load_dataset
+        from voxface.training.gather import gather
         from voxface.training.loop import train as run
         from voxface.training.loop import use_threads
-        from voxface.training.provenance import about_training
 
         chosen = choose(recipe, steps, seed, width, look_ahead)
-        data = load_dataset(dataset)
-        recordings, held_out = data.recordings("train"), data.recordings("validate")
-        about = about_training(dataset.resolve().name, recordings)
-        out.say(f"{about['data']}; {len(held_out)} to validate on; {chosen.steps} steps.")
+        found = gather(dataset, teacher or [], sound or [], threads)
+        out.say(f"{found.about['data']}; {len(found.held_out)} to validate on; {chosen.steps} steps.")
         use_threads(threads)
         with out.progress("training", chosen.steps, "steps") as bar:
             meter = Meter(bar)
-            found = run(recordings, held_out, chosen, output, about=about, resume=resume, report=meter.report)
-        text = f"{output}: {meter.text(chosen.steps)}{validation_text(found)}"
-        out.result(text, run=str(output), steps=chosen.steps, steps_per_s=meter.pace, validation=found)
+            values = run(
+                found.recordings, found.held_out, chosen, output, about=found.about, resume=resume, report=meter.report
+            )
+        text = f"{output}: {meter.text(chosen.steps)}{validation_text(values)}"
+        out.result(text, run=str(output), steps=chosen.steps, steps_per_s=meter.pace, validation=values)
 
 
 class Meter:
@@ -86,8 +91,7 @@ def validation_text(found: dict[str, float]) -> str:
         return "; nothing to validate on"
     return (
         f"; on held-out recordings: lip gap r {found['gap_r']:.3f} ± {found['gap_r_se']:.3f} "
-        f"({found['gap_r_speech']:.3f} in speech), loss {found['held_out_loss']:.4f}, "
-        f"lip gap in silence {found['silence_gap']:.3f}"
+        f"({found['gap_r_speech']:.3f} in speech), lip gap in silence {found['silence_gap']:.3f}"
     )
 
 

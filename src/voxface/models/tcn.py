@@ -22,17 +22,24 @@ class TcnConfig:
     """The shape of a Tcn.
 
     features:        numbers per row in: 80 (mel dB) or 83 (mel dB, RMS in dB, zero-crossing rate, voice activity)
-    channels:        numbers per row out: 52 weights and 7 of the head pose
+    channels:        numbers per row out, as learned from captured faces: 52 weights, and 7 of the head pose or none
+    articulated:     numbers per row of a second head, learned from synthetic speech: 52 weights, or 0
+    phones:          classes of a third head that tells phones apart, only a help in training; or 0
+    trunk_gradient:  share of the first head's gradient that reaches the layers below it. One man's face must not shape
+                     what the net hears: the less it does, the better on everybody else (RESEARCH A8)
     width:           channels inside
     kernel:          rows each layer combines, `dilation` rows apart
     dilations:       one layer for each; the defaults see 63 rows
     residual:        layers add to what they got, instead of replacing it
-    dropout:         share of the inner values left out in training
+    dropout:         share of the inner channels left out in training, each for a whole crop
     look_ahead_rows: the output after row t describes row t - look_ahead_rows
     """
 
     features: int = MEL_BANDS
     channels: int = 59
+    articulated: int = 0
+    phones: int = 0
+    trunk_gradient: float = 1.0
     width: int = 128
     kernel: int = 3
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16)
@@ -44,6 +51,8 @@ class TcnConfig:
         object.__setattr__(self, "dilations", tuple(self.dilations))
         if self.features not in (MEL_BANDS, MEL_BANDS + 3):
             raise UsageError(f"a net takes 80 or 83 features; got {self.features}.")
+        if min(self.articulated, self.phones) < 0 or not 0 <= self.trunk_gradient <= 1:
+            raise UsageError(f"articulated and phones are 0 or more, trunk_gradient is a share; got {self}.")
         if min(self.channels, self.width, self.kernel, len(self.dilations), *self.dilations) < 1:
             raise UsageError(f"channels, width, kernel and dilations must be at least 1; got {self}.")
         if not 0 <= self.dropout < 1:
@@ -55,6 +64,11 @@ class TcnConfig:
     def receptive_field(self) -> int:
         """Rows that one output sees, its own included."""
         return 1 + (self.kernel - 1) * sum(self.dilations)
+
+    @property
+    def outputs(self) -> int:
+        """Numbers per row that come out, all heads side by side: captured, articulated, phones."""
+        return self.channels + self.articulated + self.phones
 
     @property
     def state_shapes(self) -> tuple[tuple[int, int], ...]:
@@ -74,23 +88,49 @@ class Layer(nn.Module):
         self.kernel, self.dilation, self.residual = config.kernel, dilation, config.residual
         self.gather = nn.Linear(config.kernel * config.width, config.width)
         self.mix = nn.Linear(config.width, config.width)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = config.dropout
 
-    def forward(self, state: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, dilation * (kernel - 1), width) state, (batch, n, width) rows -> new state, (batch, n, width)."""
+    def forward(self, state: Tensor, rows: Tensor, every: int = 1) -> tuple[Tensor, Tensor]:
+        """(batch, dilation * (kernel - 1), width) state, (batch, n, width) rows -> new state, (batch, n, width).
+
+        With `every`, the rows are every so many-th of a longer sequence, and the state is as much shorter.
+        """
         heard = torch.cat([state, rows], dim=1)
-        reach = self.dilation * (self.kernel - 1)
-        shifts = range(0, reach, self.dilation)
+        dilation = self.dilation // every
+        reach = dilation * (self.kernel - 1)
+        shifts = range(0, reach, dilation)
         side_by_side = torch.cat([*(heard[:, at : at - reach] for at in shifts), heard[:, reach:]], dim=2)
-        out = self.dropout(self.mix(torch.relu(self.gather(side_by_side))))
+        out = self.mix(torch.relu(self.gather(side_by_side)))
+        if self.training and self.dropout:
+            kept = torch.rand(out.shape[0], 1, out.shape[2], dtype=out.dtype) >= self.dropout
+            out = out * (kept / (1 - self.dropout)).to(out.dtype)
         out = rows + out if self.residual else torch.relu(out)
         return heard[:, heard.shape[1] - reach :], out
 
 
-class Tcn(nn.Module):
-    """Rows (batch, rows, features) -> (batch, rows, channels), causal; see TcnConfig for the look-ahead.
+class Head(nn.Module):
+    """(batch, n, width) -> (batch, n, channels) through one layer of its own; begins near 0."""
 
-    Outputs are in natural units: weights about 0 to 1, metres, a quaternion that is not yet of length 1.
+    def __init__(self, width: int, channels: int, unit: float) -> None:
+        super().__init__()
+        self.unit = unit
+        self.own = nn.Linear(width, width)
+        self.leave = nn.Linear(width, channels)
+        with torch.no_grad():
+            self.leave.weight.mul_(0.1)
+            self.leave.bias.zero_()
+            if channels > HEAD_W and unit != 1:
+                self.leave.bias[HEAD_W] = 1 / unit  # looks into the camera
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        out: Tensor = self.leave(torch.relu(self.own(hidden))) * self.unit
+        return out
+
+
+class Tcn(nn.Module):
+    """Rows (batch, rows, features) -> (batch, rows, outputs), causal; see TcnConfig for the look-ahead.
+
+    Outputs are in natural units: weights about 0 to 1, metres, a quaternion that is not yet of length 1, logits.
     """
 
     input_centre: Tensor
@@ -104,16 +144,9 @@ class Tcn(nn.Module):
         self.register_buffer("input_scale", scale, persistent=False)
         self.enter = nn.Linear(config.features, config.width)
         self.layers = nn.ModuleList(Layer(config, dilation) for dilation in config.dilations)
-        self.leave = nn.Linear(config.width, config.channels)
-        self._begin_at_rest()
-
-    def _begin_at_rest(self) -> None:
-        """Before training the face is neutral and looks into the camera."""
-        with torch.no_grad():
-            self.leave.weight.mul_(0.1)
-            self.leave.bias.zero_()
-            if self.config.channels > HEAD_W:
-                self.leave.bias[HEAD_W] = 1 / _OUTPUT_UNIT
+        self.captured = Head(config.width, config.channels, _OUTPUT_UNIT)
+        self.articulated = Head(config.width, config.articulated, _OUTPUT_UNIT) if config.articulated else None
+        self.phones = Head(config.width, config.phones, 1.0) if config.phones else None
 
     def start(self, batch: int = 1) -> States:
         """States before the first row: (batch, dilation * (kernel - 1), width) zeros for each layer."""
@@ -121,18 +154,38 @@ class Tcn(nn.Module):
         return tuple(like.new_zeros(batch, *shape) for shape in self.config.state_shapes)
 
     def step(self, states: States, rows: Tensor) -> tuple[States, Tensor]:
-        """Take (batch, n, features) rows, any n >= 0; give (new states, (batch, n, channels))."""
+        """Take (batch, n, features) rows, any n >= 0; give (new states, (batch, n, outputs))."""
         after = []
         hidden = torch.relu(self.enter((rows - self.input_centre) * self.input_scale))
         for layer, state in zip(self.layers, states, strict=True):
             state, hidden = layer(state, hidden)
             after.append(state)
-        out: Tensor = self.leave(torch.relu(hidden)) * _OUTPUT_UNIT
-        return tuple(after), out
+        return tuple(after), self._leave(torch.relu(hidden))
+
+    def _leave(self, hidden: Tensor) -> Tensor:
+        share = self.config.trunk_gradient if self.training else 1.0
+        below = hidden if share == 1 else share * hidden + (1 - share) * hidden.detach()
+        heads = [self.captured(below)] + [head(hidden) for head in (self.articulated, self.phones) if head is not None]
+        return torch.cat(heads, dim=-1) if len(heads) > 1 else heads[0]
 
     def forward(self, rows: Tensor) -> Tensor:
-        """(batch, n, features) rows from the very start -> (batch, n, channels)."""
+        """(batch, n, features) rows from the very start -> (batch, n, outputs)."""
         return self.step(self.start(rows.shape[0]), rows)[1]
+
+    def thinned(self, rows: Tensor, every: int) -> Tensor:
+        """What `forward` gives, but only each `every`-th row, the last one included: (batch, ceil(n / every), outputs).
+
+        A layer with dilation d never mixes rows whose distance is no multiple of d. Once all later dilations are
+        multiples of 2, the rows in between can be left out: the same numbers for less work, for training.
+        """
+        hidden, step = torch.relu(self.enter((rows - self.input_centre) * self.input_scale)), 1
+        for place, layer in enumerate(self.layers):
+            while step < every and all(d % (2 * step) == 0 for d in self.config.dilations[place:]):
+                hidden, step = hidden[:, (hidden.shape[1] - 1) % 2 :: 2], 2 * step
+            before = self.config.dilations[place] // step * (self.config.kernel - 1)
+            hidden = layer(hidden.new_zeros(hidden.shape[0], before, hidden.shape[2]), hidden, step)[1]
+        ahead = every // step
+        return self._leave(torch.relu(hidden[:, (hidden.shape[1] - 1) % ahead :: ahead]))
 
 
 def input_affine(features: int) -> tuple[Tensor, Tensor]:

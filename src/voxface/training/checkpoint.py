@@ -22,7 +22,7 @@ from voxface.files import atomic_write
 from voxface.training.recipes import Recipe
 
 FILE_NAME = "checkpoint.safetensors"
-VERSION = 1
+VERSION = 2
 _KEY = "voxface"
 _PICKLE_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # zip of torch.save; raw pickle
@@ -106,6 +106,12 @@ def _header(path: Path, text: str) -> CheckpointHeader:
         header = CheckpointHeader(**value)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path} has no header of a voxface checkpoint.", source=str(path)) from error
+    if version < VERSION:
+        raise CheckpointError(
+            f"{path} has version {version}, whose nets are built differently; this voxface reads {VERSION}.",
+            hint="Train again: voxface train DATASET -o RUN.",
+            source=str(path),
+        )
     if version > VERSION:
         raise CheckpointError(
             f"{path} has version {version}; this voxface reads up to {VERSION}.",

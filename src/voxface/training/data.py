@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from voxface.articulation.phones import phone_rows
 from voxface.audio.features import FeatureSpec
 from voxface.dataset.loudness import SPEECH_DB, relative_level_db
 from voxface.dataset.recording import Recording
@@ -40,6 +42,7 @@ class Table:
     target_start:  (recordings + 1,) where each begins among the targets; the last entry is the end
     names:         of the recordings
     speech:        (targets,) bool: somebody speaks (SPEC C5)
+    phones:        (targets,) int64 index among articulation.PHONES; -1 where not known
     """
 
     features: Array
@@ -50,6 +53,7 @@ class Table:
     target_start: Array
     names: tuple[str, ...]
     speech: Array
+    phones: Array
 
     def mask(self) -> Array:
         """(targets, 60) bool: what counts."""
@@ -58,18 +62,30 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """Crops for one step.
+class Material:
+    """What a run learns from: captured faces, and synthetic speech with the curves of its phones; or one of them."""
 
-    rows:    (batch, context + crop, features) float32
-    targets: (batch, crop, 60) float32
-    mask:    (batch, crop, 60) float32, 0 or 1
-    names:   of the recordings they were cut from
+    captured: Table | None
+    synthetic: Table | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Crops for one step: those of captured faces first, then those of synthetic speech.
+
+    rows:     (batch, context + crop, features) float32
+    targets:  (batch, crop, 60) float32
+    mask:     (batch, crop, 60) float32, 0 or 1
+    phones:   (batch, crop) int64; -1 where not known
+    captured: how many crops are of captured faces
+    names:    of the recordings they were cut from
     """
 
     rows: Array
     targets: Array
     mask: Array
+    phones: Array
+    captured: int
     names: tuple[str, ...]
 
 
@@ -111,7 +127,35 @@ def build_table(recordings: Sequence[Recording], recipe: Recipe) -> Table:
         target_start=np.concatenate([[0], np.cumsum(lengths)]),
         names=tuple(recording.name for recording in recordings),
         speech=np.concatenate([relative_level_db(r.samples) >= -SPEECH_DB for r in recordings]),
+        phones=np.concatenate([known_phones(recording) for recording in recordings]),
     )
+
+
+def build_material(recordings: Sequence[Recording], recipe: Recipe) -> Material:
+    """Tables of the captured and of the synthetic recordings.
+
+    Raises: DatasetError: there are none of a kind that the recipe asks for.
+    """
+    captured = [recording for recording in recordings if not recording.synthetic]
+    synthetic = [recording for recording in recordings if recording.synthetic]
+    if recipe.synthetic_crops and not synthetic:
+        raise DatasetError(
+            f"the recipe {recipe.name!r} learns from synthetic speech too, and there is none among the recordings.",
+            hint="Make some: voxface synth -o FOLDER, and name that folder too.",
+        )
+    wanted = recipe.batch > recipe.synthetic_crops
+    return Material(
+        build_table(captured, recipe) if wanted else None,
+        build_table(synthetic, recipe) if recipe.synthetic_crops else None,
+    )
+
+
+def known_phones(recording: Recording) -> Array:
+    """(rows,) int64: the phone of each row among articulation.PHONES, -1 where the recording does not tell."""
+    if not recording.phones:
+        return np.full(recording.rows, -1, np.int64)
+    known: Array = phone_rows(recording.phones, recording.rows)
+    return known
 
 
 def target_rows(recording: Recording) -> Array:
@@ -125,35 +169,74 @@ def table_scale(table: Table, recipe: Recipe) -> Array:
     return column_scale(table.targets, table.mask(), recipe.loss)
 
 
-def make_batch(table: Table, recipe: Recipe, step: int) -> Batch:
+def make_batch(material: Material, recipe: Recipe, step: int) -> Batch:
     """The batch of a step: crops at random places, each recording as likely as it is long, then augmented.
 
     A recording shorter than a crop is taken whole; rows beyond its end do not count.
     """
     random = np.random.default_rng([_STREAM, recipe.seed, step])
-    which, at = _places(table, recipe, random)
-    first = table.feature_start[which] + at + recipe.config.look_ahead_rows
-    index = first[:, None] + np.arange(recipe.context_rows + recipe.crop_rows)
-    ends = np.append(table.feature_start[1:], len(table.features))
-    rows = table.features[np.minimum(index, ends[which, None] - 1)]
-    rows, silent = augment(rows, recipe.augment, recipe.feature, random)
-    target_index = (table.target_start[which] + at)[:, None] + np.arange(recipe.crop_rows)
-    inside = target_index < table.target_start[which + 1, None]
-    target_index = np.minimum(target_index, len(table.targets) - 1)
-    targets = table.targets[target_index]
-    counted = (table.valid[target_index] & inside)[:, :, None] & table.observed[which, None, :]
+    synthetic = recipe.synthetic_crops
+    parts = [
+        _crops(table, count, recipe, random)
+        for table, count in ((material.captured, recipe.batch - synthetic), (material.synthetic, synthetic))
+        if table is not None and count
+    ]
+    rows, targets, mask, phones = (np.concatenate([part[i] for part in parts]) for i in range(4))
+    names = tuple(name for part in parts for name in part[4])
+    return Batch(rows, targets, mask, phones, recipe.batch - synthetic, names)
+
+
+def _crops(table: Table, count: int, recipe: Recipe, random: np.random.Generator) -> tuple[Any, ...]:
+    """Rows, targets, mask, phones and names of `count` crops of one table.
+
+    Time may run faster or slower in a crop: its row j is read at j * speed, between the rows, and so are its targets.
+    """
+    which, at = _places(table, count, recipe, random)
+    speed = random.uniform(1 - recipe.augment.speed, 1 + recipe.augment.speed, count)
+    rows = _heard(table, which, at, speed, recipe)
+    others = _heard(table, *_places(table, count, recipe, random), np.ones(count), recipe)
+    rows, silent = augment(rows, recipe.augment, recipe.feature, random, others)
+    place = at[:, None] + np.arange(recipe.crop_rows) * speed[:, None]
+    start, end = table.target_start[which, None], table.target_start[which + 1, None]
+    left = np.minimum(start + place.astype(np.int64), end - 1)
+    right = np.minimum(left + 1, end - 1)
+    share = (place - np.floor(place)).astype(np.float32)[:, :, None]
+    targets = table.targets[left] * (1 - share) + table.targets[right] * share
+    known = table.valid[left] & (table.valid[right] | (share[:, :, 0] == 0))
+    counted = (known & (start + place < end))[:, :, None]
+    mask = counted & table.observed[which, None, :]
     targets[silent] = 0
-    counted[silent] = _MOUTH_COLUMNS & table.observed[which[silent], None, :]
-    names = tuple(table.names[i] for i in which)
-    return Batch(rows, targets, counted.astype(np.float32), names)
+    mask[silent] = _MOUTH_COLUMNS & table.observed[which[silent], None, :]
+    phones = np.where(counted[:, :, 0], table.phones[np.where(share[:, :, 0] < 0.5, left, right)], -1)
+    phones[silent] = 0
+    return rows, targets, mask.astype(np.float32), phones, [table.names[i] for i in which]
 
 
-def _places(table: Table, recipe: Recipe, random: np.random.Generator) -> tuple[Array, Array]:
-    """For each crop of a batch: which recording, and its first target row there."""
+def _heard(table: Table, which: Array, at: Array, speed: Array, recipe: Recipe) -> Array:
+    """(crops, context + crop, features): the rows that the net hears of each crop.
+
+    Its output k of the crop describes target row at + k * speed; the row that it has just heard then lies the
+    look-ahead further on.
+    """
+    steps = np.arange(recipe.context_rows + recipe.crop_rows) - recipe.context_rows + recipe.config.look_ahead_rows
+    first = table.feature_start[which, None]
+    place = first + recipe.context_rows + at[:, None] + steps * speed[:, None]
+    last = np.append(table.feature_start[1:], len(table.features))[which, None] - 1
+    place = np.clip(place, first, last)
+    left = place.astype(np.int64)
+    share = (place - left).astype(np.float32)[:, :, None]
+    heard: Array = table.features[left]
+    if share.any():
+        heard = heard * (1 - share) + table.features[np.minimum(left + 1, last)] * share
+    return heard
+
+
+def _places(table: Table, count: int, recipe: Recipe, random: np.random.Generator) -> tuple[Array, Array]:
+    """For each crop: which recording, and its first target row there."""
     lengths = np.diff(table.target_start)
     starts = np.maximum(lengths - recipe.crop_rows, 0) + 1
-    which = np.searchsorted(np.cumsum(lengths), random.integers(0, lengths.sum(), recipe.batch), side="right")
-    at = np.floor(random.random(recipe.batch) * starts[which]).astype(int)
+    which = np.searchsorted(np.cumsum(lengths), random.integers(0, lengths.sum(), count), side="right")
+    at = np.floor(random.random(count) * starts[which]).astype(int)
     return which, at
 
 
@@ -169,7 +252,8 @@ def data_hash(recordings: Sequence[Recording]) -> str:
     digest = hashlib.sha256()
     for recording in recordings:
         digest.update(repr((recording.name, recording.speaker, recording.split)).encode())
-        digest.update(repr((recording.gap_scale, recording.gap_offset)).encode())
+        digest.update(repr((recording.gap_scale, recording.gap_offset, recording.synthetic)).encode())
+        digest.update(repr([(one.symbol, one.start_s, one.end_s) for one in recording.phones]).encode())
         for name in ("samples", "weights", "head", "gap", "valid", "rest", "observed"):
             digest.update(np.ascontiguousarray(getattr(recording, name)).tobytes())
     return digest.hexdigest()

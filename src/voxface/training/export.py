@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from voxface.bundle import SUFFIX, Bundle, OutputSpec, StateSpec, save_bundle
 from voxface.errors import BundleError, CheckpointError
@@ -18,58 +18,13 @@ from voxface.face.rig import ARKIT, HEAD
 from voxface.models.registry import MODELS
 from voxface.runtime.net import Net
 from voxface.training.checkpoint import CheckpointHeader, load_checkpoint, under
-from voxface.training.data import silence_row
 from voxface.training.recipes import Recipe
+from voxface.training.shipped import Shipped
 
 OPSET = 17
 LARGEST_DIFFERENCE = 1e-4
-_WEIGHTS = len(ARKIT)
-_REST_MARGIN = 1e-4  # hides the last bits in which two runtimes differ, so that silence gives exact zeros
 _GRID = {0: "batch", 1: "rows"}
-OUTPUTS = (OutputSpec("weights", ARKIT, "1"), OutputSpec("head", HEAD, "m, quaternion wxyz"))
-
-
-class Shipped(nn.Module):
-    """A trained net as bundles hold it: (rows, *states) -> (weights, head, *new states).
-
-    weights: clip((y - rest) / (1 - rest), 0, 1), where rest is what the net says of digital silence: the face rests
-    exactly when nothing is heard. head: the pose relative to that of silence, its quaternion of length 1.
-    """
-
-    rest: Tensor
-    head_rest: Tensor
-    head_turn: Tensor
-
-    def __init__(self, net: Any, silence: Tensor) -> None:
-        super().__init__()
-        self.net = net
-        rest = resting_output(net, silence)
-        self.register_buffer("rest", (rest[:_WEIGHTS] + _REST_MARGIN).clamp(-1, 0.9))
-        self.register_buffer("head_rest", rest[_WEIGHTS : _WEIGHTS + 3])
-        self.register_buffer("head_turn", conjugate_product(rest[_WEIGHTS + 3 :]))
-
-    def forward(self, rows: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
-        """(batch, n, features) rows -> (batch, n, 52) weights, (batch, n, 7) head, the new states."""
-        after, out = self.net.step(states, rows)
-        weights = ((out[..., :_WEIGHTS] - self.rest) / (1 - self.rest)).clamp(0, 1)
-        position = out[..., _WEIGHTS : _WEIGHTS + 3] - self.head_rest
-        turn = out[..., _WEIGHTS + 3 :] @ self.head_turn.T
-        turn = turn / turn.norm(dim=-1, keepdim=True).clamp_min(1e-6)
-        return weights, torch.cat([position, turn], dim=-1), *after
-
-
-def resting_output(net: Any, silence: Tensor) -> Tensor:
-    """(59,): what a net says once it has heard nothing but the row `silence` for as long as it can remember."""
-    rows = silence.expand(1, net.config.receptive_field, -1)
-    with torch.no_grad():
-        out: Tensor = net.eval()(rows)[0, -1]
-    return out
-
-
-def conjugate_product(rest: Tensor) -> Tensor:
-    """(4, 4) matrix M with M q = conj(rest) q, for unit quaternions w, x, y, z: the rotation beyond the resting one."""
-    w, x, y, z = (rest / rest.norm().clamp_min(1e-6)).tolist()
-    return torch.tensor([[w, x, y, z], [-x, w, z, -y], [-y, -z, w, x], [-z, y, -x, w]])
+_UNITS = {"weights": (ARKIT, "1"), "head": (HEAD, "m, quaternion wxyz")}
 
 
 def export_bundle(
@@ -100,7 +55,7 @@ def export_bundle(
         "feature": recipe.feature,
         "look_ahead_rows": recipe.config.look_ahead_rows,
         "states": state_specs(recipe),
-        "outputs": OUTPUTS,
+        "outputs": [OutputSpec(name, *_UNITS[name]) for name in shipped.outputs],
         "training": _training(header) | dict(about or {}),
         "metrics": dict(metrics or {"validation": header.validated}),
     }
@@ -124,7 +79,7 @@ def shipped_net(recipe: Recipe, weights: dict[str, Tensor], source: Path) -> Shi
             f"{source} holds weights of another net than its recipe: {str(error).splitlines()[-1].strip()}",
             source=str(source),
         ) from error
-    return Shipped(net.eval(), torch.from_numpy(silence_row(recipe.feature))).eval()
+    return Shipped(net.eval(), recipe).eval()
 
 
 def state_specs(recipe: Recipe) -> tuple[StateSpec, ...]:
@@ -133,11 +88,12 @@ def state_specs(recipe: Recipe) -> tuple[StateSpec, ...]:
 
 
 def to_onnx(shipped: Shipped) -> bytes:
-    """The ONNX form: inputs "rows", "layer0", ...; outputs "weights", "head", "layer0_next", ...; batch, rows free."""
+    """The ONNX form: inputs "rows", "layer0", ...; outputs "weights", maybe "head", "layer0_next", ...; batch and rows
+    are free."""
     config = shipped.net.config
     states = [f"layer{i}" for i in range(len(config.state_shapes))]
     after = [f"{state}_next" for state in states]
-    free = {name: {0: "batch"} for name in states + after} | dict.fromkeys(("rows", "weights", "head"), _GRID)
+    free = {name: {0: "batch"} for name in states + after} | dict.fromkeys(("rows", *shipped.outputs), _GRID)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the exporter by tracing will go one day; it is exact
         file = Path(folder) / "model.onnx"
@@ -148,7 +104,7 @@ def to_onnx(shipped: Shipped) -> bytes:
             dynamo=False,
             opset_version=OPSET,
             input_names=["rows", *states],
-            output_names=["weights", "head", *after],
+            output_names=[*shipped.outputs, *after],
             dynamic_axes=free,
         )
         return file.read_bytes()
@@ -160,15 +116,17 @@ def parity(shipped: Shipped, bundle: Bundle) -> float:
     low, high = bundle.feature.clip_db
     rows = random.uniform(low, high, (2, 500, bundle.feature.rows)).astype(np.float32)
     net = Net(bundle)
-    states, expected_states, at, worst = net.start(batch=2), shipped.net.start(2), 0, 0.0
+    states, at, worst = net.start(batch=2), 0, 0.0
+    expected_states = shipped.net.start(2)
     for size in (1, 7, 100, 392):
         block = rows[:, at : at + size]
         at += size
         states, found = net.step(states, block)
         with torch.no_grad():
-            weights, head, *expected_states = shipped(torch.from_numpy(block), *expected_states)
-        pairs = [(found["weights"], weights), (found["head"], head), *zip(states, expected_states, strict=True)]
-        worst = max([worst, *(float(np.abs(a - b.numpy()).max()) for a, b in pairs)])
+            expected = shipped(torch.from_numpy(block), *expected_states)
+        expected_states = expected[len(shipped.outputs) :]
+        ours = [*(found[name] for name in shipped.outputs), *states]
+        worst = max([worst, *(float(np.abs(a - b.numpy()).max()) for a, b in zip(ours, expected, strict=True))])
     return worst
 
 

@@ -32,10 +32,20 @@ from voxface.training.checkpoint import (
     save_checkpoint,
     under,
 )
-from voxface.training.data import Batch, Table, build_table, data_hash, make_batch, table_scale
+from voxface.training.data import (
+    Batch,
+    Material,
+    Table,
+    build_material,
+    build_table,
+    data_hash,
+    make_batch,
+    table_scale,
+)
 from voxface.training.log import TrainingLog
-from voxface.training.losses import masked_loss
+from voxface.training.losses import masked_loss, phone_loss
 from voxface.training.recipes import Recipe
+from voxface.training.shipped import split_heads
 from voxface.training.validate import Validation, validate
 
 MOST_SKIPPED = 10
@@ -62,9 +72,9 @@ class Setting:
     recipe: Recipe
     data: str
     about: dict[str, Any]
-    table: Table
+    material: Material
     held_out: Table | None
-    scale: Tensor
+    scales: tuple[Tensor | None, Tensor | None]  # of the captured and of the synthetic targets
     folder: Path
     fabric: Any
 
@@ -120,22 +130,31 @@ def use_threads(threads: int) -> None:
 def _prepare(
     recordings: Sequence[Recording], held_out: Sequence[Recording], recipe: Recipe, folder: Path, about: dict[str, Any]
 ) -> Setting:
-    table = build_table(recordings, recipe)
+    material = build_material(recordings, recipe)
+    judged = [recording for recording in held_out if not recording.synthetic] or held_out
+    tables = (material.captured, material.synthetic)
     return Setting(
         recipe=recipe,
         data=data_hash([*recordings, *held_out]),
         about=about,
-        table=table,
-        held_out=build_table(held_out, recipe) if any(r.valid.any() for r in held_out) else None,
-        scale=torch.from_numpy(table_scale(table, recipe)),
+        material=material,
+        held_out=build_table(judged, recipe) if any(r.valid.any() for r in judged) else None,
+        scales=(_scale(tables[0], recipe), _scale(tables[1], recipe)),
         folder=folder,
         fabric=_fabric(recipe.precision),
     )
 
 
+def _scale(table: Table | None, recipe: Recipe) -> Tensor | None:
+    return None if table is None else torch.from_numpy(table_scale(table, recipe))
+
+
 def _fabric(precision: Any) -> Fabric:
     """Fabric on the CPU; what it has to tell of its precision is for developers."""
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    if precision == "auto":
+        fast = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        precision = "bf16-mixed" if fast else "32-true"
     return Fabric(accelerator="cpu", devices=1, precision=precision)
 
 
@@ -145,6 +164,7 @@ def _start(setting: Setting) -> Run:
     optimizer = torch.optim.AdamW(module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     mean = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     net, optimizer = setting.fabric.setup(module, optimizer)
+    net.mark_forward_method("thinned")
     return Run(net, optimizer, mean)
 
 
@@ -158,10 +178,10 @@ def _steps(
     report: Report,
 ) -> None:
     """Go on to step `last`; the next batch is made while the net works on this one."""
-    coming = worker.submit(make_batch, setting.table, setting.recipe, run.step)
+    coming = worker.submit(make_batch, setting.material, setting.recipe, run.step)
     while run.step < last:
         batch = coming.result()
-        coming = worker.submit(make_batch, setting.table, setting.recipe, run.step + 1)
+        coming = worker.submit(make_batch, setting.material, setting.recipe, run.step + 1)
         values = one_step(run, setting, batch)
         log.step(run.step, values)
         if run.step % setting.recipe.validate_every == 0 or run.step == setting.recipe.steps:
@@ -184,9 +204,9 @@ def one_step(run: Run, setting: Setting, batch: Batch) -> dict[str, float]:
     for group in run.optimizer.param_groups:
         group["lr"] = rate
     run.net.train()
-    out = run.net(torch.from_numpy(batch.rows))[:, recipe.context_rows :].float()
-    targets, mask = torch.from_numpy(batch.targets), torch.from_numpy(batch.mask)
-    loss = masked_loss(out, targets, mask, setting.scale, recipe.loss)
+    rows = torch.from_numpy(batch.rows)
+    out = run.net.thinned(rows, recipe.every)[:, -recipe.crop_rows // recipe.every :].float()
+    loss = batch_loss(out, batch, setting)
     setting.fabric.backward(loss)
     norm = torch.nn.utils.clip_grad_norm_(run.net.parameters(), recipe.gradient_clip)
     run.step += 1
@@ -197,6 +217,32 @@ def one_step(run: Run, setting: Setting, batch: Batch) -> dict[str, float]:
         _skip(run, setting, batch)
     run.optimizer.zero_grad()
     return {"loss": loss.item(), "gradient": norm.item(), "learning_rate": rate, "skipped": run.skipped}
+
+
+def batch_loss(out: Tensor, batch: Batch, setting: Setting) -> Tensor:
+    """The loss of a batch: the captured head's over the captured crops, the articulated head's and that of the phones
+    over the synthetic ones.
+
+    Args:
+        out: (batch, crop / every, outputs) of the net.
+    """
+    recipe, first = setting.recipe, batch.captured
+    kept = slice(recipe.every - 1, None, recipe.every)
+    targets, mask = torch.from_numpy(batch.targets)[:, kept], torch.from_numpy(batch.mask)[:, kept]
+    heads = split_heads(out, recipe.config)
+    captured_scale, synthetic_scale = setting.scales
+    loss = out.sum() * 0
+    if captured_scale is not None:
+        loss = loss + masked_loss(
+            heads.captured[:first], targets[:first], mask[:first], captured_scale, recipe.loss, recipe.every
+        )
+    if synthetic_scale is not None:
+        curves = heads.articulated[first:]
+        error = masked_loss(curves, targets[first:], mask[first:], synthetic_scale, recipe.synthetic_loss, recipe.every)
+        loss = loss + recipe.synthetic_weight * error
+    if recipe.phone_weight and recipe.config.phones:
+        loss = loss + recipe.phone_weight * phone_loss(heads.phones, torch.from_numpy(batch.phones)[:, kept])
+    return loss
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
@@ -231,7 +277,7 @@ def _validate(run: Run, setting: Setting, log: TrainingLog) -> dict[str, float]:
         return {}
     module = MODELS[setting.recipe.model][1](setting.recipe.config)
     module.load_state_dict(run.mean)
-    result: Validation = validate(module.eval(), setting.held_out, setting.recipe, setting.scale)
+    result: Validation = validate(module.eval(), setting.held_out, setting.recipe)
     run.validated = result.to_json()
     log.validation(run.step, run.validated)
     return run.validated

@@ -28,8 +28,9 @@ class LossSpec:
     closed:        factor on the lip gap where the lips are truly closed: a p without closure is what an eye sees first
     velocity:      share of the error of movement, beside the error of position
     velocity_rows: movement is measured over this many rows; 4 rows are one frame of video
-    steadiness:    share of the error of acceleration from row to row: faces do not tremble, but a video of 25 frames a
-                   second, interpolated, cannot say so, and windows of 25 ms flicker with the pitch of the voice
+    steadiness:    share of the error of acceleration from one looked-at row to the next: faces do not tremble, but a
+                   video of 25 frames a second, interpolated, cannot say so, and windows of 25 ms flicker with the
+                   pitch of the voice
     least_std:     a channel that moves less than this is not made more important by moving less
     bend:          errors beyond this many standard deviations count linearly (smooth L1)
     """
@@ -67,18 +68,23 @@ def column_importance(spec: LossSpec) -> Array:
 
 
 def with_gap(outputs: Tensor) -> Tensor:
-    """(..., 59) outputs of a net -> (..., 60): the lip gap that the rig would show, after its clip to [0, 1]."""
+    """(..., 52 or 59) outputs of a head -> (..., 60): without a head pose it rests; then the lip gap that the rig would
+    show, after its clip to [0, 1]."""
     vector = torch.from_numpy(gap_vector(ARKIT)).to(outputs)
     gap = outputs[..., :_WEIGHTS].clamp(0, 1) @ vector
-    return torch.cat([outputs, gap[..., None]], dim=-1)
+    pose = outputs.new_zeros(*outputs.shape[:-1], len(COLUMNS) - 1 - outputs.shape[-1])
+    return torch.cat([outputs, pose, gap[..., None]], dim=-1)
 
 
-def masked_loss(outputs: Tensor, targets: Tensor, mask: Tensor, scale: Tensor, spec: LossSpec) -> Tensor:
+def masked_loss(
+    outputs: Tensor, targets: Tensor, mask: Tensor, scale: Tensor, spec: LossSpec, every: int = 1
+) -> Tensor:
     """Weighted mean error over the rows and columns that count, in standard deviations; 0 where nothing counts.
 
     Args:
-        outputs: (batch, rows, 59) of a net. targets: (batch, rows, 60). mask: (batch, rows, 60) 0 or 1.
+        outputs: (batch, rows, 52 or 59) of a head. targets: (batch, rows, 60). mask: (batch, rows, 60) 0 or 1.
         scale: (60,) of column_scale.
+        every: the rows are every so many-th of 100 a second.
     """
     importance = torch.from_numpy(column_importance(spec)).to(targets)
     error = (with_gap(outputs) - targets) * scale
@@ -87,7 +93,7 @@ def masked_loss(outputs: Tensor, targets: Tensor, mask: Tensor, scale: Tensor, s
     emphasis = torch.where(closed, spec.closed, 1.0)
     share = torch.cat([share[..., :GAP_COLUMN], share[..., GAP_COLUMN:] * emphasis], dim=-1)
     loss = _mean(error, share, spec.bend)
-    step = spec.velocity_rows
+    step = spec.velocity_rows // every
     moved = error[:, step:] - error[:, :-step]
     loss = loss + spec.velocity * _mean(moved, mask[:, step:] * mask[:, :-step] * importance, spec.bend)
     bent = error[:, 2:] - 2 * error[:, 1:-1] + error[:, :-2]
@@ -101,3 +107,11 @@ def _mean(error: Tensor, share: Tensor, bend: float) -> Tensor:
     size = counted.abs()
     bent = torch.where(size < bend, counted.square() / (2 * bend), size - bend / 2)
     return (bent * share).sum() / share.sum().clamp_min(1e-6)
+
+
+def phone_loss(logits: Tensor, phones: Tensor) -> Tensor:
+    """Mean cross-entropy of (batch, rows, classes) logits against (batch, rows) phones; -1 does not count."""
+    known = phones >= 0
+    if not known.any():
+        return logits.sum() * 0
+    return torch.nn.functional.cross_entropy(logits[known], phones[known])

@@ -6,13 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from voxface.articulation.channels import ARTICULATED
+from voxface.articulation.phones import PHONES
 from voxface.audio.features import FeatureSpec
 from voxface.audio.level import LevelSpec
 from voxface.errors import CheckpointError, UsageError
+from voxface.face.rig import ARKIT
 from voxface.models.registry import MODELS
 from voxface.models.tcn import TcnConfig
 from voxface.training.augment import AugmentSpec
 from voxface.training.losses import LossSpec
+
+PRECISIONS = ("auto", "32-true", "bf16-mixed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +27,21 @@ class Recipe:
     name:          of the function below that made it
     model:         name in models.registry.MODELS; config is its shape
     feature:       rows the model takes; stands in its bundle
+    drives:        channels that the bundle drives; the others stay 0, and the runtime's idle motion may have them
+    captured_share: where there are two heads, this share of the shipped lip gap is the captured head's, the rest the
+                   articulated one's
     crop_rows:     rows of a crop whose error counts; the receptive field comes before them as context
+    every:         the error is taken at every so many-th row of a crop, a power of 2: neighbours say nearly the same
     batch:         crops per step
+    synthetic_crops: how many of them are of synthetic speech
+    synthetic_weight, phone_weight: how much the errors of the articulated head and of the phones count, beside those
+                   of the captured head
     steps:         steps in all
     learning_rate: at its highest; it rises over warmup_steps, then falls as half a cosine to a hundredth
     gradient_clip: largest norm of the gradient
     ema_decay:     the shipped weights are a running mean of the trained ones, which forgets by this much per step
-    precision:     of Lightning Fabric: "32-true", or "bf16-mixed": 1.5 times as fast where the processor has it, 12
-                   times slower where it has not
+    precision:     "bf16-mixed", "32-true", or "auto": the first where the processor multiplies bfloat16 (1.5 to 2
+                   times as fast), else the second (the first would be 12 times slower)
     seed:          of weights, crops and augmentation
     """
 
@@ -37,8 +49,14 @@ class Recipe:
     model: str = "tcn"
     config: TcnConfig = field(default_factory=TcnConfig)
     feature: FeatureSpec = field(default_factory=FeatureSpec)
+    drives: tuple[str, ...] = ARKIT
+    captured_share: float = 0.5
     crop_rows: int = 200
+    every: int = 1
     batch: int = 16
+    synthetic_crops: int = 0
+    synthetic_weight: float = 1.0
+    phone_weight: float = 0.0
     steps: int = 7000
     learning_rate: float = 2e-3
     warmup_steps: int = 200
@@ -47,15 +65,25 @@ class Recipe:
     ema_decay: float = 0.999
     precision: str = "32-true"
     loss: LossSpec = field(default_factory=LossSpec)
+    synthetic_loss: LossSpec = field(default_factory=LossSpec)
     augment: AugmentSpec = field(default_factory=AugmentSpec)
     validate_every: int = 500
     seed: int = 1
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "drives", tuple(self.drives))
         if self.model not in MODELS:
             raise UsageError(f"unknown model {self.model!r}; there are: {', '.join(MODELS)}.")
         if min(self.crop_rows, self.batch, self.steps, self.validate_every) < 1:
             raise UsageError("crop_rows, batch, steps and validate_every must be at least 1.")
+        if self.every not in (1, 2, 4) or self.crop_rows % self.every or self.loss.velocity_rows % self.every:
+            raise UsageError(f"every is 1, 2 or 4 and divides crop_rows and velocity_rows; got {self.every}.")
+        if not 0 <= self.synthetic_crops <= self.batch:
+            raise UsageError(f"of {self.batch} crops, 0 to {self.batch} are synthetic; got {self.synthetic_crops}.")
+        if self.synthetic_crops and not self.config.articulated:
+            raise UsageError("a recipe with synthetic crops needs a net with an articulated head.")
+        if self.precision not in PRECISIONS:
+            raise UsageError(f"precision is one of {', '.join(PRECISIONS)}; got {self.precision!r}.")
         if self.config.features != self.feature.rows:
             raise UsageError(f"the net takes {self.config.features} features, the rows have {self.feature.rows}.")
 
@@ -76,6 +104,7 @@ class Recipe:
                 "config": MODELS[value["model"]][0](**value["config"]),
                 "feature": FeatureSpec.from_json(value["feature"]),
                 "loss": LossSpec(**value["loss"]),
+                "synthetic_loss": LossSpec(**value["synthetic_loss"]),
                 "augment": AugmentSpec(**value["augment"]),
             }
             return cls(**(dict(value) | parts))
@@ -98,7 +127,56 @@ def first() -> Recipe:
     return Recipe("first", feature=FeatureSpec(level=LevelSpec()))
 
 
-RECIPES: dict[str, Callable[[], Recipe]] = {"first": first}
+MIXED = AugmentSpec(
+    plain_share=0.3, speed=0.15, tilt_share=0.7, warp_share=0.7, warp=0.25, room_share=0.3, band_share=0.15,
+    babble_share=0.15, noise_share=0.6, noise_db=(-75.0, -28.0), silence_share=0.06,
+)  # fmt: skip
+"""A third of the crops as they were heard; the others in other rooms, other voices, other microphones."""
+
+
+def joint() -> Recipe:
+    """One trunk, two heads: captured faces and the curves of synthetic speech, half of each batch (RESEARCH A8).
+
+    A fifth of the captured head's gradient reaches the trunk: one man shall not decide what is heard. Phones are told
+    apart beside it, and closed lips of p, b and m count four times.
+    """
+    return Recipe(
+        "joint",
+        config=TcnConfig(
+            channels=len(ARKIT), articulated=len(ARKIT), phones=len(PHONES), trunk_gradient=0.2, width=192,
+            look_ahead_rows=20,
+        ),
+        feature=FeatureSpec(level=LevelSpec()),
+        drives=ARTICULATED,
+        crop_rows=256,
+        every=2,
+        synthetic_crops=8,
+        phone_weight=0.2,
+        steps=4000,
+        precision="auto",
+        loss=LossSpec(steadiness=1.0, head=0.0),
+        synthetic_loss=LossSpec(closed=4.0, velocity=2.0, face=0.0, head=0.0, steadiness=0.5, gap=4.0),
+        augment=MIXED,
+    )  # fmt: skip
+
+
+def student() -> Recipe:
+    """One head that learns what teachers say (`--teacher`), of any sound: small to run, as sure as all of them."""
+    return Recipe(
+        "student",
+        config=TcnConfig(channels=len(ARKIT), width=208, look_ahead_rows=20),
+        feature=FeatureSpec(level=LevelSpec()),
+        drives=ARTICULATED,
+        crop_rows=256,
+        every=2,
+        steps=8000,
+        precision="auto",
+        loss=LossSpec(closed=3.0, velocity=2.0, face=0.0, head=0.0, steadiness=0.5),
+        augment=MIXED,
+    )
+
+
+RECIPES: dict[str, Callable[[], Recipe]] = {"first": first, "joint": joint, "student": student}
 """Recipes by name."""
 
 

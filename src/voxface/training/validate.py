@@ -9,65 +9,71 @@ import torch
 from torch import Tensor
 
 from voxface.dataset.rest import pearson
+from voxface.face.gap import rig_gap
+from voxface.face.rig import ARKIT
 from voxface.stream import Array
-from voxface.training.data import Table, silence_row, whole_rows
-from voxface.training.losses import GAP_COLUMN, masked_loss, with_gap
+from voxface.training.data import Table, whole_rows
+from voxface.training.losses import GAP_COLUMN
 from voxface.training.recipes import Recipe
+from voxface.training.shipped import Shipped, resting_output, split_heads
 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Numbers over held-out recordings.
+    """Numbers over held-out recordings, of the net as it would be shipped.
 
-    held_out_loss: masked loss, mean over recordings
-    gap_r:         Pearson r of predicted and true lip gap, mean over recordings; gap_r_se: its standard error
+    gap_r:         Pearson r of shipped and true lip gap, mean over recordings; gap_r_se: its standard error
     gap_r_speech:  the same over speech rows only
+    gap_r_captured: r of the captured head alone; gap_r_articulated: of the articulated one (absent without two heads)
     silence_gap:   lip gap on digital silence, before the export puts it to 0
     """
 
-    held_out_loss: float
     gap_r: float
     gap_r_se: float
     gap_r_speech: float
     silence_gap: float
+    gap_r_captured: float | None = None
+    gap_r_articulated: float | None = None
 
     def to_json(self) -> dict[str, float]:
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-def validate(net: torch.nn.Module, table: Table, recipe: Recipe, scale: Tensor) -> Validation:
+def validate(net: torch.nn.Module, table: Table, recipe: Recipe) -> Validation:
     """Run a net in eval mode over every recording of a table, whole."""
-    losses, all_r, speech_r = [], [], []
-    mask = table.mask()
+    shipped = Shipped(net, recipe).eval()
+    whole, speech, captured, articulated = [], [], [], []
     for number in range(len(table.names)):
         features, place = whole_rows(table, number)
-        out = predict(net, features, recipe)
-        targets, counted = table.targets[place], mask[place]
-        truth, shares = torch.from_numpy(targets), torch.from_numpy(counted.astype(np.float32))
-        losses.append(float(masked_loss(out[None], truth[None], shares[None], scale, recipe.loss)))
-        gap, valid = with_gap(out)[:, GAP_COLUMN].numpy(), table.valid[place]
-        all_r.append(_r(gap, targets[:, GAP_COLUMN], valid))
-        speech_r.append(_r(gap, targets[:, GAP_COLUMN], valid & table.speech[place]))
-    error = float(np.std(all_r) / np.sqrt(len(all_r)))
-    return Validation(_mean(losses), _mean(all_r), error, _mean(speech_r), silence_gap(net, recipe))
+        weights, out = predict(shipped, features, recipe)
+        truth, valid = table.targets[place, GAP_COLUMN], table.valid[place]
+        gap = rig_gap(weights, ARKIT)
+        whole.append(_r(gap, truth, valid))
+        speech.append(_r(gap, truth, valid & table.speech[place]))
+        if recipe.config.articulated:
+            heads = split_heads(out, recipe.config)
+            captured.append(_r(rig_gap(heads.captured[:, : len(ARKIT)].numpy(), ARKIT), truth, valid))
+            articulated.append(_r(rig_gap(heads.articulated.numpy(), ARKIT), truth, valid))
+    error = float(np.std(whole) / np.sqrt(len(whole)))
+    alone = [float(np.mean(values)) if values else None for values in (captured, articulated)]
+    return Validation(float(np.mean(whole)), error, float(np.mean(speech)), silence_gap(net, recipe), *alone)
 
 
-def predict(net: torch.nn.Module, features: Array, recipe: Recipe) -> Tensor:
-    """(context + rows + look-ahead, features) -> (rows, 59): what the net says of each row."""
+def predict(shipped: Shipped, features: Array, recipe: Recipe) -> tuple[Array, Tensor]:
+    """(context + rows + look-ahead, features) -> (rows, 52) weights as shipped, (rows, outputs) as the heads say."""
+    drop = recipe.context_rows + recipe.config.look_ahead_rows
+    rows = torch.from_numpy(features)[None]
     with torch.inference_mode():
-        out: Tensor = net(torch.from_numpy(features)[None])[0]
-    return out[recipe.context_rows + recipe.config.look_ahead_rows :].float()
+        weights = shipped(rows, *shipped.net.start())[0]
+        out = shipped.net(rows)
+    return weights[0, drop:].float().numpy(), out[0, drop:].float()
 
 
 def silence_gap(net: torch.nn.Module, recipe: Recipe) -> float:
-    """The lip gap that the net shows on digital silence."""
-    rows = np.tile(silence_row(recipe.feature), (recipe.context_rows + recipe.config.look_ahead_rows + 1, 1))
-    return float(with_gap(predict(net, rows, recipe))[-1, GAP_COLUMN])
+    """The lip gap that the captured head shows on digital silence, before the export puts it to 0."""
+    captured = split_heads(resting_output(net, recipe), recipe.config).captured
+    return float(rig_gap(captured[: len(ARKIT)].numpy(), ARKIT))
 
 
 def _r(a: Array, b: Array, counted: Array) -> float:
     return pearson(a[counted], b[counted])
-
-
-def _mean(values: list[float]) -> float:
-    return float(np.mean(values))
