@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from voxface.articulation.channels import ARTICULATED, places
-from voxface.articulation.gestures import apply_gestures
+from voxface.articulation.gestures import apply_gestures, envelopes
 from voxface.articulation.phones import Phone
 from voxface.articulation.segments import Segments, segments
 from voxface.articulation.table import Group, Table, load_table
@@ -33,6 +33,8 @@ __all__ = ["ARTICULATED", "LOUDNESS", "curves", "dominance", "smooth_curves"]
 
 LOUDNESS = (0.8, 1.2)
 """The loudness factor lies in this range: soft speech opens the mouth a fifth less, loud speech a fifth more."""
+
+_BLOCK = 6000  # rows worked on at a time: what is needed beside the answer does not grow with its length
 
 
 def curves(
@@ -49,17 +51,24 @@ def curves(
         loudness: 1 is a normal voice; a number or (rows,), held within LOUDNESS.
     """
     table = table or load_table()
-    parts = segments(phones, rows, table)
-    face = _smooth(parts, rows, table, loudness)
-    apply_gestures(face, phones, table)
-    np.clip(face, 0, 1, out=face)
-    return face.astype(np.float32)
+    factor = np.clip(np.asarray(1.0 if loudness is None else loudness, np.float64), *LOUDNESS)
+    if factor.shape not in ((), (rows,)):
+        raise UsageError(f"loudness must be a number or ({rows},); got {factor.shape}.")
+    factor = np.broadcast_to(factor, rows)
+    parts, reached = segments(phones, rows, table), envelopes(table.gestures, phones, rows)
+    face = np.zeros((rows, len(ARKIT)), np.float32)
+    for at in range(0, rows, _BLOCK):
+        part = range(at, min(at + _BLOCK, rows))
+        block = _smooth(parts, part, table, factor[at : part.stop])
+        apply_gestures(block, table.gestures, reached[:, at : part.stop])
+        face[at : part.stop] = np.clip(block, 0, 1)
+    return face
 
 
 def smooth_curves(phones: Sequence[Phone], rows: int, table: Table | None = None) -> Array:
     """`curves` without gestures and loudness: linear in the targets. (rows, 52) float64."""
     table = table or load_table()
-    return _smooth(segments(phones, rows, table), rows, table, None)
+    return _smooth(segments(phones, rows, table), range(rows), table, np.ones(rows))
 
 
 def dominance(phones: Sequence[Phone], rows: int, table: Table, group: str) -> Array:
@@ -68,36 +77,34 @@ def dominance(phones: Sequence[Phone], rows: int, table: Table, group: str) -> A
     `dominance(...) @ table.targets(group)` are the curves of the group's channels between gestures, so targets can be
     fitted to captures by least squares. A row sums to at most 1: silence and lack of stress take the rest.
     """
-    return _shares(segments(phones, rows, table), rows, table.group(group), len(table.target_names))
+    return _shares(segments(phones, rows, table), range(rows), table.group(group), len(table.target_names))
 
 
-def _smooth(parts: Segments, rows: int, table: Table, loudness: float | Array | None) -> Array:
-    face = np.zeros((rows, len(ARKIT)))
+def _smooth(parts: Segments, rows: range, table: Table, loudness: Array) -> Array:
+    face = np.zeros((len(rows), len(ARKIT)))
     names = len(table.target_names)
-    factor = np.clip(np.asarray(1.0 if loudness is None else loudness, np.float64), *LOUDNESS)
-    if factor.shape not in ((), (rows,)):
-        raise UsageError(f"loudness must be a number or ({rows},); got {factor.shape}.")
     for group in table.groups:
         values = _shares(parts, rows, group, names) @ table.targets(group.name)
-        values *= np.reshape(1 + group.loudness * (factor - 1), (-1, 1))
+        values *= 1 + group.loudness * (loudness[:, None] - 1)
         for i, channel in enumerate(group.channels):
             face[:, places(channel)] = values[:, i : i + 1]
     return face
 
 
-def _shares(parts: Segments, rows: int, group: Group, names: int) -> Array:
+def _shares(parts: Segments, rows: range, group: Group, names: int) -> Array:
     """(rows, names): normalised dominance of every target, stress included."""
     row, part = parts.near(rows, group.reach)
     times = row / ROW_RATE_HZ
+    row -= rows.start
     before = np.maximum(parts.full_from[part] - times, 0)
     after = np.maximum(times - parts.full_to[part], 0)
     pull = _fade(before, group.rise, group.reach) * _fade(after, group.fall, group.reach)
     pull *= parts.strength[group.name][part]
-    total = np.bincount(row, pull, rows)
+    total = np.bincount(row, pull, len(rows))
     share = pull * parts.stress[group.name][part] / total[row]
     target = parts.target[part]  # the last column gathers silence
-    table = np.bincount(row * (names + 1) + target, share, rows * (names + 1))
-    return table.reshape(rows, names + 1)[:, :names]
+    table = np.bincount(row * (names + 1) + target, share, len(rows) * (names + 1))
+    return table.reshape(len(rows), names + 1)[:, :names]
 
 
 def _fade(seconds: Array, rate: float, reach: float) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 
 from voxface.articulation.channels import places
 from voxface.articulation.phones import Phone
-from voxface.articulation.table import Gesture, Table
+from voxface.articulation.table import Gesture
 from voxface.face.rig import ARKIT
 from voxface.stream import Array
 from voxface.timebase import ROW_RATE_HZ
@@ -21,17 +21,21 @@ from voxface.timebase import ROW_RATE_HZ
 _JAW, _CLOSE = ARKIT.index("jawOpen"), ARKIT.index("mouthClose")
 
 
-def apply_gestures(face: Array, phones: Sequence[Phone], table: Table) -> None:
-    """Bend the curves of an utterance in place: (rows, 52)."""
+def apply_gestures(face: Array, gestures: Sequence[Gesture], reached: Array) -> None:
+    """Bend curves in place: (rows, 52), with (gestures, rows) envelopes."""
     closed = np.zeros(len(face))
-    for gesture in table.gestures:
-        reached = envelope(gesture, phones, len(face))
-        for channel, share in gesture.takes.items():
-            face[:, places(channel)] *= (1 - share * reached)[:, None]
+    for gesture, share in zip(gestures, reached, strict=True):
+        for channel, taken in gesture.takes.items():
+            face[:, places(channel)] *= (1 - taken * share)[:, None]
         for channel, amount in gesture.adds.items():
-            face[:, places(channel)] += (amount * reached)[:, None]
-        closed = np.maximum(closed, gesture.close * reached)
+            face[:, places(channel)] += (amount * share)[:, None]
+        closed = np.maximum(closed, gesture.close * share)
     face[:, _CLOSE] = closed * np.clip(face[:, _JAW], 0, 1)
+
+
+def envelopes(gestures: Sequence[Gesture], phones: Sequence[Phone], rows: int) -> Array:
+    """(gestures, rows) float64: how far each gesture is reached, see `envelope`."""
+    return np.array([envelope(gesture, phones, rows) for gesture in gestures]).reshape(len(gestures), rows)
 
 
 def envelope(gesture: Gesture, phones: Sequence[Phone], rows: int) -> Array:

@@ -24,8 +24,9 @@ _Line = tuple[int, list[str]]
 
 
 def is_rhubarb(text: str) -> bool:
-    """Whether every line is a time and a mouth shape."""
-    return all(len(words) == 2 and words[1] in SHAPES for _, words in _lines(text)) and bool(text.strip())
+    """Whether every line is two words, and some second one is a mouth shape."""
+    rows = [words for _, words in _lines(text)]
+    return all(len(words) == 2 for words in rows) and any(words[1] in SHAPES for words in rows)
 
 
 def rhubarb_labels(text: str, path: str | Path) -> list[Label]:

@@ -26,10 +26,11 @@ def _words(text: str) -> dict[str, str]:
 _ARPABET = _words("""
     aa aa ae ae ah ah ao ao aw aw ay ay b b ch ch d d dh dh eh eh er er ey ey f f g g hh hh ih ih iy iy jh jh k k l l
     m m n n ng ng ow ow oy oy p p r r s s sh sh t t th th uh uh uw uw v v w w y y z z zh zh
-    ax ax axr er ax-h ax ix ih ux uw dx d nx n el l em m en n eng ng hv hh wh w h hh ue ue oe oe kh kh rr rr
+    ax ax axr er ax-h ax ix ix ux uw dx d nx n el l em m en n eng ng hv hh wh w h hh ue ue oe oe kh kh rr rr
     bcl b dcl d gcl g pcl p tcl t kcl k
 """)
-"""CMUdict, TIMIT, flite and festival (radio, cmu). A closure of TIMIT (bcl) counts as its stop."""
+"""CMUdict, TIMIT, flite and festival (radio, cmu), and the symbols of ours that they lack. A closure of TIMIT (bcl)
+counts as its stop."""
 
 _IPA = _words("""
     p p b b m m f f v v ɸ f β v ɱ m ʋ v w w ʍ w ɥ w pf f

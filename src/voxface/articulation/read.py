@@ -5,18 +5,20 @@ from __future__ import annotations
 import stat
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from voxface.articulation.lab import SHAPES, is_rhubarb, lab_labels, rhubarb_labels
 from voxface.articulation.labels import Label, in_order, refuse
 from voxface.articulation.names import SCHEMES, stress_of
-from voxface.articulation.phones import SILENCE, Phone, canonical_phone
+from voxface.articulation.phones import VOWELS, Phone, canonical_phone
 from voxface.articulation.textgrid import is_textgrid, textgrid_labels
 from voxface.errors import InputError, InputWarning, LimitError
 
 NEUTRAL = "ax"
 """What a label of no known phone is taken for: the mouth a little open, ready to follow its neighbours."""
+
+_UNMARKED = 2  # secondary: between what stress may be and no stress
 
 MOST_BYTES = 1 << 26
 """Label files above 64 MiB are refused: six hours of phones take a tenth of that."""
@@ -26,7 +28,8 @@ def read_phones(path: str | Path) -> tuple[Phone, ...]:
     """The phones of a file, silences included, in the order of time. The form is told by the content, not the suffix.
 
     Labels may be ARPAbet, names of festival, IPA, SAMPA or mrpa: the way of writing that knows most labels of the file
-    counts. Labels that it does not know are counted, named in an InputWarning (W-PHONES), and taken for schwa.
+    counts. Labels that it does not know are counted, named in an InputWarning (W-PHONES), and taken for schwa. In a
+    file that marks no stress at all, every vowel but schwa has the middle one.
 
     Raises:
         InputError: the file cannot be read.
@@ -34,15 +37,20 @@ def read_phones(path: str | Path) -> tuple[Phone, ...]:
         LimitError: it is larger than MOST_BYTES or longer than labels.LONGEST_S.
     """
     text = _text(path)
-    if is_textgrid(text):
-        return _phones(in_order(textgrid_labels(text, path), path), path)
     if is_rhubarb(text):
-        labels = in_order(rhubarb_labels(text, path), path)
-        return tuple(Phone(SHAPES[label.name], label.start_s, label.end_s, 1) for label in labels)
-    return _phones(in_order(lab_labels(text, path), path), path)
+        return _phones(in_order(rhubarb_labels(text, path), path), path, SHAPES.get)
+    labels = textgrid_labels(text, path) if is_textgrid(text) else lab_labels(text, path)
+    return _phones(in_order(labels, path), path, _meaning(labels))
 
 
-def _phones(labels: Sequence[Label], path: str | Path) -> tuple[Phone, ...]:
+def _meaning(labels: Sequence[Label]) -> Callable[[str], str | None]:
+    """What a label means, in the way of writing that knows most of these."""
+    names = Counter(label.name for label in labels)
+    scheme = max(SCHEMES, key=lambda scheme: sum(n for name, n in names.items() if canonical_phone(name, scheme)))
+    return lambda name: canonical_phone(name, scheme)
+
+
+def _phones(labels: Sequence[Label], path: str | Path, meaning: Callable[[str], str | None]) -> tuple[Phone, ...]:
     """Labels under our names.
 
     Raises: ClipError: there are none, or none is known.
@@ -50,17 +58,20 @@ def _phones(labels: Sequence[Label], path: str | Path) -> tuple[Phone, ...]:
     names = Counter(label.name for label in labels)
     if not names:
         refuse(path, "has no phones.")
-    scheme = max(SCHEMES, key=lambda scheme: sum(n for name, n in names.items() if canonical_phone(name, scheme)))
-    known = {name: canonical_phone(name, scheme) for name in names}
+    known = {name: meaning(name) for name in names}
     if not any(known.values()):
         some = ", ".join(repr(name) for name in list(names)[:5])
         refuse(path, f"has labels, but none is a phone: {some}.", "Phones are ARPAbet, IPA, SAMPA or mrpa; not words.")
     _warn({name: names[name] for name, phone in known.items() if phone is None}, path)
-    return tuple(
-        Phone(symbol, label.start_s, label.end_s, 0 if symbol == SILENCE else stress_of(label.name))
-        for label in labels
-        for symbol in [known[label.name] or NEUTRAL]
-    )
+    marked = any(stress_of(name) for name in names)
+    phones = []
+    for label in labels:
+        symbol = known[label.name] or NEUTRAL
+        stress = stress_of(label.name) if marked else _UNMARKED
+        phones.append(
+            Phone(symbol, label.start_s, label.end_s, stress if symbol in VOWELS and symbol != NEUTRAL else 0)
+        )
+    return tuple(phones)
 
 
 def _warn(unknown: dict[str, int], path: str | Path) -> None:

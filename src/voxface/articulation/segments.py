@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voxface.articulation.phones import SILENCE, Phone
-from voxface.articulation.table import Pauses, Table, is_vowel, target_names
+from voxface.articulation.phones import SILENCE, VOWELS, Phone
+from voxface.articulation.table import Pauses, Table, target_names
 from voxface.stream import Array
 from voxface.timebase import ROW_RATE_HZ
 
@@ -30,10 +30,10 @@ class Segments:
     strength: Mapping[str, Array]
     stress: Mapping[str, Array]
 
-    def near(self, rows: int, reach: float) -> tuple[Array, Array]:
+    def near(self, rows: range, reach: float) -> tuple[Array, Array]:
         """Pairs (row, segment) that lie within `reach` seconds of each other: two (pairs,) int64."""
-        first = np.clip(np.ceil((self.full_from - reach) * ROW_RATE_HZ), 0, rows).astype(np.int64)
-        last = np.clip(np.floor((self.full_to + reach) * ROW_RATE_HZ) + 1, 0, rows).astype(np.int64)
+        first = np.ceil((self.full_from - reach) * ROW_RATE_HZ).clip(rows.start, rows.stop).astype(np.int64)
+        last = np.floor((self.full_to + reach) * ROW_RATE_HZ + 1).clip(rows.start, rows.stop).astype(np.int64)
         count = np.maximum(last - first, 0)
         segment = np.repeat(np.arange(len(count)), count)
         ends = np.cumsum(count)
@@ -61,7 +61,7 @@ def segments(phones: Sequence[Phone], rows: int, table: Table) -> Segments:
         for group in table.groups
     }
     stress = {
-        group.name: np.array([group.stress[spoken[i].stress] if is_vowel(spoken[i].symbol) else 1.0 for i in owner])
+        group.name: np.array([group.stress[spoken[i].stress] if spoken[i].symbol in VOWELS else 1.0 for i in owner])
         for group in table.groups
     }
     return Segments(np.array(target, np.int64), start + edge, end - edge, strength, stress)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from voxface.articulation.channels import sides
-from voxface.articulation.phones import PHONES, SILENCE, VOWELS
+from voxface.articulation.phones import PHONES, SILENCE
 from voxface.errors import UsageError
 from voxface.stream import Array
 
@@ -257,11 +257,6 @@ def save_table(table: Table, path: str | Path) -> None:
     from voxface.articulation.table_file import write_table
 
     write_table(table, path)
-
-
-def is_vowel(symbol: str) -> bool:
-    """Whether stress acts on a phone."""
-    return symbol in VOWELS
 
 
 def _channel(name: str, key: str) -> None:
