@@ -320,7 +320,8 @@ def test_phone_rows() -> None:
         ("AA1", "aa"), ("hh", "hh"), ("HV", "hh"), ("axr", "er"), ("dx", "d"), ("pau", "sil"), ("h#", "sil"),
         ("el", "l"), ("nx", "n"), ("y", "y"), ("ˈaɪ", "ay"), ("t͡ʃ", "ch"), ("tʰ", "t"), ("ɡ", "g"), ("ç", "kh"),
         ("øː", "oe"), ("ʉː", "uw"), ("ɫ̩", "l"), ("aj", "ay"), ("ɝ", "er"), ("ʔ", "sil"), ("", "sil"), ("r", "r"),
-        ("ɾ", "d"), ("@", "ax"), ("oː", "ow"), ("ɑ̃", "aa"), ("spn", "sil"), ("qwerty", None), ("7", None), ("a b", None),
+        ("ɾ", "d"), ("@", "ax"), ("oː", "ow"), ("ɑ̃", "aa"), ("spn", "sil"), ("qwerty", None), ("7", None),
+        ("a b", None),
     ],
 )  # fmt: skip
 def test_names_of_phones(name: str, phone: str | None) -> None:

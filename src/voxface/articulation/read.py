@@ -12,7 +12,7 @@ from voxface.articulation.lab import SHAPES, is_rhubarb, lab_labels, rhubarb_lab
 from voxface.articulation.labels import Label, in_order, refuse
 from voxface.articulation.names import SCHEMES, stress_of
 from voxface.articulation.phones import VOWELS, Phone, canonical_phone
-from voxface.articulation.textgrid import is_textgrid, textgrid_labels
+from voxface.articulation.textgrid import is_textgrid, refuse_praat, textgrid_labels
 from voxface.errors import InputError, InputWarning, LimitError
 
 NEUTRAL = "ax"
@@ -94,6 +94,8 @@ def _text(path: str | Path) -> str:
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         why = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read {path}: {why}.", hint="Check the name.", source=str(path)) from error
+    if data.startswith(b"ooBinaryFile"):
+        refuse_praat(path)
     try:
         return data.decode(_encoding(data))
     except UnicodeDecodeError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from voxface.articulation.labels import Label, refuse
 
@@ -31,7 +31,7 @@ class _Tier(NamedTuple):
 
 def is_textgrid(text: str) -> bool:
     """Whether a file begins as one, or as something else of Praat's."""
-    return any(mark in text[:200] for mark in ("ooTextFile", "ooBinaryFile", "Praat chronological"))
+    return any(mark in text[:200] for mark in ("ooTextFile", "Praat chronological"))
 
 
 def textgrid_labels(text: str, path: str | Path) -> list[Label]:
@@ -62,7 +62,7 @@ def _named_at_the_end(name: str) -> bool:
 def _tiers(reader: _Reader) -> Iterator[_Tier | None]:
     """The tiers in turn; None for a tier of points."""
     if reader.text() != "ooTextFile" or not reader.text().startswith("TextGrid"):
-        refuse(reader.path, "is a Praat file, but no TextGrid in text form.", "In Praat: Save as text file...")
+        refuse_praat(reader.path)
     reader.number(), reader.number()
     for _ in range(reader.count()):
         kind, name = reader.text(), reader.text()
@@ -76,6 +76,11 @@ def _tiers(reader: _Reader) -> Iterator[_Tier | None]:
             for _ in range(size):
                 reader.number(), reader.text()
             yield None
+
+
+def refuse_praat(path: str | Path) -> NoReturn:
+    """Praat saves many things, in many forms. Raises: ClipError."""
+    refuse(path, "is a Praat file, but no TextGrid in text form.", "In Praat: Save as text file...")
 
 
 class _Reader:
