@@ -18,6 +18,8 @@ from voxface.face.interpolate import interpolate_values
 from voxface.face.rig import ARKIT
 from voxface.timebase import ROW_RATE_HZ, exact_rate
 
+_BLOCK = 8192  # frames worked on at a time: a clip of hours takes little memory beside itself
+
 
 def phone_clip(
     phones: Sequence[Phone], fps: float, duration_s: float | None = None, table: Table | None = None
@@ -39,6 +41,9 @@ def phone_clip(
     frames = math.ceil(Fraction(duration_s).limit_denominator(1_000_000) * rate)
     times = np.arange(frames) / float(rate)
     rows = 2 + int(duration_s * ROW_RATE_HZ)
-    values = interpolate_values(np.arange(rows) / ROW_RATE_HZ, curves(phones, rows, table), times)
+    row_times, face = np.arange(rows) / ROW_RATE_HZ, curves(phones, rows, table)
+    values = np.empty((frames, len(ARKIT)), np.float32)
+    for at in range(0, frames, _BLOCK):
+        values[at : at + _BLOCK] = interpolate_values(row_times, face, times[at : at + _BLOCK])
     observed = np.array([name in ARTICULATED for name in ARKIT])
     return FaceClip(values, ARKIT, fps, observed=observed)
