@@ -50,7 +50,8 @@ class OutputSpec:
 class Bundle:
     """A model as shipped, checked: what `bundle.json` says, and where it lies.
 
-    folder: where model.onnx and bundle.json are · rig: names of the weights it drives · rate_hz: rows a second
+    folder: where model.onnx and bundle.json are · rig: names of the weights it gives · rate_hz: rows a second
+    drives: names of the channels (of the head too) that it has learned to move; the others rest or move by themselves
     look_ahead_rows: the output after row t describes row t - look_ahead_rows
     sha256: of model.onnx, 64 hex digits
     """
@@ -58,6 +59,7 @@ class Bundle:
     folder: Path
     name: str
     rig: tuple[str, ...]
+    drives: tuple[str, ...]
     rate_hz: int
     feature: FeatureSpec
     look_ahead_rows: int
@@ -90,6 +92,11 @@ class Bundle:
         strange = sorted(set(self.rig) - set(ARKIT))
         if strange:
             raise BundleSchemaError(f"{where} drives channels that are no ARKit blendshapes: {', '.join(strange[:5])}.")
+        silent = sorted(set(self.drives) - set(_weights_and_head(self.outputs)))
+        if silent:
+            raise BundleSchemaError(f"{where} says that it drives {', '.join(silent[:5])}, which it does not give.")
+        if not set(HEAD) <= set(self.drives) and set(HEAD) & set(self.drives):
+            raise BundleSchemaError(f"{where} drives a part of the head; it must be all of {', '.join(HEAD)} or none.")
 
     def model_bytes(self) -> bytes:
         """The ONNX model. Raises: BundleError: missing, too large, or not the bytes that bundle.json names."""
@@ -116,6 +123,7 @@ class Bundle:
             "version": VERSION,
             "name": self.name,
             "rig": list(self.rig),
+            "drives": list(self.drives),
             "rate_hz": self.rate_hz,
             "feature": self.feature.to_json(),
             "look_ahead_rows": self.look_ahead_rows,
@@ -158,22 +166,29 @@ def save_bundle(
     outputs: Sequence[OutputSpec],
     training: Mapping[str, Any],
     metrics: Mapping[str, Any],
+    drives: Sequence[str] | None = None,
 ) -> Bundle:
     """Write a bundle and give it back as loaded. The JSON comes last, so a torn write is no bundle.
 
+    drives: channels that it moves; default: all of its weights, and the head if it gives one
     Raises: BundleError: the model is larger than 9 MB. BundleSchemaError: the parts disagree.
     """
     if len(model) > LARGEST_FILE:
         raise BundleError(f"the model has {len(model)} bytes; a bundle's file may have {LARGEST_FILE}.")
     rig = next((out.channels for out in outputs if out.name == "weights"), ())
+    moved = _weights_and_head(outputs) if drives is None else tuple(drives)
     bundle = Bundle(
-        folder, name, rig, ROW_RATE_HZ, feature, look_ahead_rows, tuple(states), tuple(outputs), training, metrics,
-        hashlib.sha256(model).hexdigest(),
+        folder, name, rig, moved, ROW_RATE_HZ, feature, look_ahead_rows, tuple(states), tuple(outputs), training,
+        metrics, hashlib.sha256(model).hexdigest(),
     )  # fmt: skip
     with atomic_write(folder / "model.onnx") as file:
         file.write(model)
     _write_json(bundle)
     return load_bundle(folder)
+
+
+def _weights_and_head(outputs: Sequence[OutputSpec]) -> tuple[str, ...]:
+    return tuple(name for out in outputs if out.name in ("weights", "head") for name in out.channels)
 
 
 def _write_json(bundle: Bundle) -> None:
@@ -230,19 +245,21 @@ def _from_json(folder: Path, value: Any) -> Bundle:
             source=str(path),
         )
     try:
+        outputs = tuple(
+            OutputSpec(str(o["name"]), tuple(map(str, o["channels"])), str(o["unit"])) for o in value["outputs"]
+        )
         return Bundle(
             folder=folder,
             name=str(value["name"]),
             rig=tuple(str(name) for name in value["rig"]),
+            drives=tuple(map(str, value["drives"])) if "drives" in value else _weights_and_head(outputs),
             rate_hz=int(value["rate_hz"]),
             feature=FeatureSpec.from_json(value["feature"]),
             look_ahead_rows=int(value["look_ahead_rows"]),
             states=tuple(
                 StateSpec(str(s["name"]), tuple(map(int, s["shape"])), str(s["dtype"])) for s in value["states"]
             ),
-            outputs=tuple(
-                OutputSpec(str(o["name"]), tuple(map(str, o["channels"])), str(o["unit"])) for o in value["outputs"]
-            ),
+            outputs=outputs,
             training=dict(value["training"]),
             metrics=dict(value["metrics"]),
             sha256=str(value["sha256"]),

@@ -33,6 +33,8 @@ class Job:
     intensity: float
     mouth_only: bool
     threads: int | None
+    no_idle: bool = False
+    idle_seed: int | None = None
 
 
 def animate(
@@ -49,9 +51,15 @@ def animate(
     raw: Annotated[
         str | None, typer.Option(help="The input is bare samples: ENCODING:RATE:CHANNELS, s16le:16000:1.")
     ] = None,
-    gains: Annotated[str | None, typer.Option(help="TOML with tables [gain] and [offset] per channel.")] = None,
+    gains: Annotated[
+        str | None, typer.Option(help="TOML with tables [gain] and [offset] per channel, and [idle].")
+    ] = None,
     intensity: Annotated[float, typer.Option(help="Factor on all weights.")] = 1.0,
     mouth_only: Annotated[bool, typer.Option("--mouth-only", help="Move jaw and mouth only.")] = False,
+    no_idle: Annotated[
+        bool, typer.Option("--no-idle", help="No blinks, gaze, head and brows but those that the model gives.")
+    ] = False,
+    idle_seed: Annotated[int | None, typer.Option(help="Other chances for blinks, gaze, head and brows.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse input that would have to be mended.")] = False,
     max_duration: Annotated[float | None, typer.Option(help="Refuse longer recordings (seconds).")] = None,
     jobs: Annotated[int, typer.Option(help="Inputs worked on at a time.")] = 1,
@@ -72,7 +80,7 @@ def animate(
     with running(quiet, verbose, debug, json) as out:
         job = Job(
             fps, bundle, channel, raw, strict, max_duration, format, gains, intensity, mouth_only,
-            threads if threads else (1 if jobs > 1 else None),
+            threads if threads else (1 if jobs > 1 else None), no_idle, idle_seed,
         )  # fmt: skip
         if output == "-" and out.json:
             raise UsageError("--json and -o - would both write to standard output.", hint="Give a file with -o.")
@@ -139,6 +147,7 @@ def one(source: str, target: str, job: Job, out: Output | None = None) -> dict[s
     from voxface.export.writing import ClipHeader
     from voxface.face.rig import ARKIT
     from voxface.runtime.animate import animate_blocks, open_animator
+    from voxface.runtime.idle import load_idle
     from voxface.runtime.polish import Polish, load_polish
     from voxface.runtime.session import Session
     from voxface.runtime.threads import offline_threads
@@ -146,12 +155,13 @@ def one(source: str, target: str, job: Job, out: Output | None = None) -> dict[s
     began = time.perf_counter()
     table = load_polish(job.gains) if job.gains else Polish()
     polish = replace(table, intensity=job.intensity, mouth_only=job.mouth_only)
+    idle = None if job.no_idle else load_idle(job.gains, job.idle_seed)
     raw = RawFormat.parse(job.raw) if job.raw else None
     format = format_for(target, job.format)
     audio = open_audio(source, channel=job.channel, raw=raw, strict=job.strict, max_duration_s=job.max_duration_s)
     with audio:
         animator = open_animator(job.bundle, job.threads or offline_threads())
-        session = Session(animator, audio.rate_hz, job.fps, polish)
+        session = Session(animator, audio.rate_hz, job.fps, polish, idle)
         header = ClipHeader(
             channels=ARKIT, fps=job.fps, start_s=0.0, has_head=session.has_head,
             audio={"name": audio.name, "sample_rate": audio.rate_hz},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
@@ -15,12 +15,14 @@ from voxface.bundle import Bundle, load_bundle
 from voxface.errors import AudioEmptyError, AudioFormatError, UsageError
 from voxface.face.clip import FaceClip
 from voxface.runtime.animator import Animator
+from voxface.runtime.idle import Idle
 from voxface.runtime.polish import Polish
 from voxface.runtime.session import Session
 from voxface.runtime.threads import offline_threads
 from voxface.stream import Array, Chain, run
 
 DEFAULT_BUNDLE = "default"
+_IDLE = Idle()
 
 
 def animate(
@@ -32,6 +34,7 @@ def animate(
     channel: str = "mix",
     raw: RawFormat | None = None,
     polish: Polish | None = None,
+    idle: Idle | None = _IDLE,
     threads: int | None = None,
 ) -> FaceClip:
     """Animate speech.
@@ -44,11 +47,17 @@ def animate(
         channel: "mix", or which channel to take: "1", "2", ...
         raw: what the bytes are, where they are bare samples.
         polish: gains and offsets after the model.
+        idle: how what the bundle does not drive (eyes, brows, head) moves by itself; None: not at all.
         threads: for the net; default min(cores, 4).
-    Returns: a clip over the 52 ARKit channels with head pose; frame k at k / fps seconds, k / fps < duration.
+    Returns: a clip over the 52 ARKit channels, with head pose if the bundle or idle motion gives one; frame k at
+        k / fps seconds, k / fps < duration.
     Raises: VoxfaceError: the source is no sound, or empty; the bundle cannot be used.
     """
-    session_of = _session_maker(bundle, fps, polish, threads)
+    animator = open_animator(bundle, threads or offline_threads())
+
+    def session_of(rate: int) -> Session:
+        return Session(animator, rate, fps, polish, idle)
+
     if isinstance(source, np.ndarray):
         if rate_hz is None:
             raise UsageError("an array of samples needs its rate: animate(samples, 16000).")
@@ -93,11 +102,6 @@ def join(clips: list[FaceClip]) -> FaceClip:
 def open_animator(bundle: str | Path | Bundle, threads: int) -> Animator:
     """An opened bundle, kept for the next call in this process; it holds no stream's state."""
     return Animator(bundle if isinstance(bundle, Bundle) else load_bundle(bundle), threads)
-
-
-def _session_maker(bundle: str | Path | Bundle, fps: float, polish: Polish | None, threads: int | None) -> Any:
-    animator = open_animator(bundle, threads or offline_threads())
-    return lambda rate_hz: Session(animator, rate_hz, fps, polish)
 
 
 def _mono(samples: Array, rate_hz: int, channel: str) -> Iterator[Array]:

@@ -58,17 +58,26 @@ def load_polish(path: str | Path) -> Polish:
 
     Raises: InputError: the file cannot be read. UsageError: it is not TOML, or has other tables, names or values.
     """
+    tables = load_tables(path)
+    return Polish(_numbers(tables.get("gain", {}), path), _numbers(tables.get("offset", {}), path))
+
+
+def load_tables(path: str | Path) -> dict[str, Any]:
+    """The tables [gain], [offset] and [idle] of a TOML file, as far as it has them.
+
+    Raises: InputError: the file cannot be read. UsageError: it is not TOML, or has other tables.
+    """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-        tables = tomllib.loads(text)
+        tables = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}.", source=str(path)) from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is not TOML: {error}.", source=str(path)) from error
-    unknown = sorted(set(tables) - {"gain", "offset"})
+    unknown = sorted(set(tables) - {"gain", "offset", "idle"})
     if unknown:
-        raise UsageError(f"{path} has {unknown[0]!r}; it may have the tables [gain] and [offset].", source=str(path))
-    return Polish(_numbers(tables.get("gain", {}), path), _numbers(tables.get("offset", {}), path))
+        known = "[gain], [offset] and [idle]"
+        raise UsageError(f"{path} has {unknown[0]!r}; it may have the tables {known}.", source=str(path))
+    return tables
 
 
 def _numbers(table: Any, path: str | Path) -> dict[str, float]:

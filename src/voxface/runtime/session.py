@@ -10,10 +10,13 @@ from voxface.audio.resample import Resampler
 from voxface.face.clip import FaceClip
 from voxface.face.rig import ARKIT, HEAD
 from voxface.runtime.animator import Animator, AnimatorState
+from voxface.runtime.idle import Idle, IdleMotion, MotionState
 from voxface.runtime.pacer import FramePacer, PacerState
 from voxface.runtime.polish import Polish
 from voxface.stream import Array
 from voxface.timebase import frame_count, frame_time_s
+
+_BY_DEFAULT = Idle()
 
 
 class SessionState(NamedTuple):
@@ -21,6 +24,7 @@ class SessionState(NamedTuple):
 
     resampler: Any
     animator: AnimatorState
+    motion: MotionState | None
     pacer: PacerState
     heard: int
 
@@ -28,31 +32,40 @@ class SessionState(NamedTuple):
 class Session:
     """The whole way from samples to frames as one stream; all memory is in its state.
 
-    Frame k shows the face at k / fps seconds, k / fps < duration. Any cut into packets gives the same frames.
+    Frame k shows the face at k / fps seconds, k / fps < duration. Any cut into packets gives the same frames. Channels
+    that the bundle does not drive are moved by idle motion, or rest at 0.
 
     Args:
         animator: the opened bundle; many sessions may share one.
         rate_hz: of the samples.
         fps: of the frames.
-        polish: gains and offsets after the model.
+        polish: gains and offsets after the model; with mouth_only there is no idle motion.
+        idle: how what the bundle does not drive moves by itself; None: not at all.
     """
 
-    def __init__(self, animator: Animator, rate_hz: int, fps: float = 60.0, polish: Polish | None = None) -> None:
+    def __init__(
+        self,
+        animator: Animator,
+        rate_hz: int,
+        fps: float = 60.0,
+        polish: Polish | None = None,
+        idle: Idle | None = _BY_DEFAULT,
+    ) -> None:
         self.animator, self.rate_hz, self.fps = animator, rate_hz, fps
         self.resampler = Resampler(rate_hz)
-        channels = animator.channels
-        self._weights = slice(channels.index(animator.bundle.rig[0]), channels.index(animator.bundle.rig[-1]) + 1)
-        self._head = (
-            slice(channels.index(HEAD[0]), channels.index(HEAD[-1]) + 1) if set(HEAD) <= set(channels) else None
-        )
-        turn = slice(self._head.start + 3, self._head.stop) if self._head else None
-        self._polish = (polish or Polish()).over(channels)
-        self._pacer = FramePacer(fps, turn)
-
-    @property
-    def has_head(self) -> bool:
-        """The bundle gives a head pose."""
-        return self._head is not None
+        polish = polish or Polish()
+        drives, rig = animator.bundle.drives, animator.bundle.rig
+        free = tuple(name for name in idle.channels if name not in drives) if idle and not polish.mouth_only else ()
+        self._motion = IdleMotion(idle, animator.bundle.look_ahead_rows, free) if idle and free else None
+        self._rig = rig + tuple(name for name in free if name not in rig + HEAD)
+        self.has_head = HEAD[0] in drives + free
+        self._channels = self._rig + HEAD * self.has_head
+        learned = [name for name in self._channels if name in drives]
+        self._from = [animator.channels.index(name) for name in learned]
+        self._to = [self._channels.index(name) for name in learned]
+        self._moved = [self._channels.index(name) for name in free]
+        self._pacer = FramePacer(fps, slice(len(self._rig) + 3, len(self._channels)) if self.has_head else None)
+        self._polish = polish.over(self._channels)
 
     @property
     def latency_ms(self) -> float:
@@ -60,32 +73,50 @@ class Session:
         return self.animator.bundle.latency_ms(self.rate_hz)
 
     def start(self) -> SessionState:
-        return SessionState(self.resampler.start(), self.animator.start(), self._pacer.start(), 0)
+        motion = self._motion.start() if self._motion else None
+        return SessionState(self.resampler.start(), self.animator.start(), motion, self._pacer.start(), 0)
 
     def step(self, state: SessionState, samples: Array) -> tuple[SessionState, FaceClip]:
         """Take (n,) float32 samples at rate_hz, any n; give (new state, the frames that are ready, maybe none)."""
         resampler, at_16k = self.resampler.step(state.resampler, samples)
         animator, rows = self.animator.step(state.animator, at_16k)
-        pacer, frames = self._pacer.step(state.pacer, rows)
-        after = SessionState(resampler, animator, pacer, state.heard + len(samples))
+        motion, moved = self._move(state.motion, at_16k)
+        pacer, frames = self._pacer.step(state.pacer, self._face(rows, moved))
+        after = SessionState(resampler, animator, motion, pacer, state.heard + len(samples))
         return after, self._clip(frames, state.pacer.next)
 
     def finish(self, state: SessionState) -> FaceClip:
         """The last frames, up to the end of the sound."""
-        animator, rows = self.animator.step(state.animator, self.resampler.finish(state.resampler))
+        at_16k = self.resampler.finish(state.resampler)
+        animator, rows = self.animator.step(state.animator, at_16k)
+        motion, moved = self._move(state.motion, at_16k)
         rows = np.concatenate([rows, self.animator.finish(animator)])
-        pacer, frames = self._pacer.step(state.pacer, rows)
+        if self._motion and motion:
+            moved = np.concatenate([moved, self._motion.finish(motion)])
+        pacer, frames = self._pacer.step(state.pacer, self._face(rows, moved))
         total = frame_count(state.heard, self.rate_hz, self.fps)
         frames = np.concatenate([frames, self._pacer.finish(pacer, total)])
         return self._clip(frames[: total - state.pacer.next], state.pacer.next)
 
+    def _move(self, state: MotionState | None, at_16k: Array) -> tuple[MotionState | None, Array]:
+        """The rows of idle motion; none where there is none."""
+        return self._motion.step(state, at_16k) if self._motion and state else (state, at_16k[:0])
+
+    def _face(self, rows: Array, moved: Array) -> Array:
+        """(n, animator's channels) and (n, idle channels) -> (n, the session's channels)."""
+        face = np.zeros((len(rows), len(self._channels)), np.float32)
+        face[:, self._to] = rows[:, self._from]
+        if self._motion:
+            face[:, self._moved] = moved
+        return face
+
     def _clip(self, frames: Array, first: int) -> FaceClip:
-        values = self._polish(frames.reshape(len(frames), len(self.animator.channels)))
+        values = self._polish(frames.reshape(len(frames), len(self._channels)))
         clip = FaceClip(
-            weights=values[:, self._weights],
-            channels=self.animator.bundle.rig,
+            weights=values[:, : len(self._rig)],
+            channels=self._rig,
             fps=self.fps,
             start_s=frame_time_s(first, self.fps),
-            head=values[:, self._head] if self._head else None,
+            head=values[:, len(self._rig) :] if self.has_head else None,
         )
         return clip if clip.channels == ARKIT else clip.to_rig(ARKIT)
