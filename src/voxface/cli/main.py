@@ -40,10 +40,11 @@ def _root(
 
 
 def _add_verbs() -> None:
-    from voxface.cli import animate, capture, dataset, demo, doctor, evaluate, model, train
+    from voxface.cli import animate, capture, dataset, demo, doctor, evaluate, model, synth, train
 
     verbs = (
         animate.animate, capture.capture, dataset.dataset, train.train, evaluate.evaluate, demo.demo, doctor.doctor,
+        synth.synth,
     )  # fmt: skip
     for verb in verbs:
         app.command()(verb)

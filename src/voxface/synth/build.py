@@ -1,0 +1,84 @@
+"""A plan becomes a dataset on disk."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from voxface.articulation.table import Table, load_table
+from voxface.dataset.dataset import Dataset
+from voxface.dataset.manifest import Entry, Manifest, check_out, save_manifest
+from voxface.dataset.rest import Calibration
+from voxface.dataset.store import remove_others
+from voxface.errors import MissingDependencyError
+from voxface.face.rig import ARKIT
+from voxface.synth.make import Made, make
+from voxface.synth.plan import Script
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a build gave: the dataset; a line per text or recording left out; unknown phones and how often; how many
+    recordings were there before."""
+
+    dataset: Dataset
+    faults: tuple[str, ...]
+    unknown: tuple[tuple[str, int], ...]
+    kept: int
+
+
+def build_synthetic(
+    plan: Sequence[Script],
+    out: str | Path,
+    split_rule: str,
+    table: Table | None = None,
+    *,
+    jobs: int = 1,
+    advance: Callable[[str], None] = lambda name: None,
+) -> Built:
+    """Speak a plan into a dataset's folder. A run that was interrupted goes on where it stopped.
+
+    The manifest comes last. The engines are programs of their own, so threads are enough to keep `jobs` cores busy.
+    Raises: MissingDependencyError: nothing could be said. OutputError, LimitError: `out` cannot be written.
+    """
+    folder, table = Path(out), table or load_table()
+    check_out(folder)
+    made = _make_all(plan, folder, table, jobs, advance)
+    entries = [Entry(one.script.name, one.script.voice.speaker, one.script.split, one.facts) for one in made if one.facts]
+    faults = tuple(fault for one in made for fault in one.faults)
+    if not entries:
+        raise MissingDependencyError(f"none of the {len(plan)} recordings could be spoken. The first: {faults[0]}")
+    speakers = {entry.speaker: _calibration(entries, entry.speaker) for entry in entries}
+    manifest = Manifest(tuple(sorted(entries, key=lambda entry: entry.name)), speakers, split_rule, {}, {})
+    save_manifest(folder, manifest)
+    remove_others(folder, {entry.facts.file for entry in entries})
+    unknown: Counter[str] = Counter()
+    for one in made:
+        unknown.update({f"{one.script.voice.engine} {name}": count for name, count in one.unknown})
+    return Built(Dataset(folder, manifest), faults, tuple(sorted(unknown.items())), sum(one.kept for one in made))
+
+
+def _make_all(
+    plan: Sequence[Script], folder: Path, table: Table, jobs: int, advance: Callable[[str], None]
+) -> list[Made]:
+    """All scripts, in their order; what is under way when an error or Ctrl-C comes is finished, the rest is not begun."""
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting = [pool.submit(make, script, folder, table) for script in plan]
+        try:
+            for done in as_completed(waiting):
+                advance(done.result().script.name)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [done.result() for done in waiting]
+
+
+def _calibration(entries: Sequence[Entry], speaker: str) -> Calibration:
+    """Synthetic faces rest at 0 and their gap is the rig's own."""
+    rows = sum(entry.facts.quality.rows for entry in entries if entry.speaker == speaker)
+    return Calibration(np.zeros(len(ARKIT), np.float32), "quiet", rows, rows, 1.0, 0.0, 1.0)

@@ -1,0 +1,85 @@
+"""Speech engines: how each is asked to speak, and what is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from voxface.synth import espeak, festival, flite
+from voxface.synth.program import Ended
+from voxface.synth.voices import Voice
+from voxface.synth.wire import Answer, Request
+
+LIMIT_S = 120.0
+"""An engine that has not said its texts (half a minute of speech) after this long hangs."""
+
+MOST_FAULTS = 3
+"""So many texts in a row at which an engine died: it is the engine, not the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine: its name, how it is installed, what it can do.
+
+    installed: which of its voices are there; ("*",) for any name
+    say:       speaks requests with a voice until one kills it: (voice, requests, limit_s) -> (answers, how it ended)
+    """
+
+    name: str
+    packages: str
+    installed: Callable[[], Sequence[str]]
+    say: Callable[[str, Sequence[Request], float], tuple[list[Answer], Ended]]
+
+
+ENGINES: Mapping[str, Engine] = {
+    "flite": Engine("flite", "libflite1", flite.installed, flite.say),
+    "festival": Engine(
+        "festival", "festival festvox-kallpc16k festvox-us-slt-hts", festival.installed, festival.say
+    ),
+    "espeak": Engine("espeak", "espeak-ng", espeak.installed, espeak.say),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Answers, one per request; None for a text that could not be said, with a line in `faults` that names it."""
+
+    answers: tuple[Answer | None, ...]
+    faults: tuple[str, ...] = field(default=())
+
+
+def find_voices(wanted: Sequence[Voice]) -> tuple[list[Voice], list[str]]:
+    """Which of the voices wanted are installed, and one line per engine for those that are not, with what helps."""
+    there = {name: ENGINES[name].installed() for name in dict.fromkeys(voice.engine for voice in wanted)}
+    found = [voice for voice in wanted if voice.name in there[voice.engine] or "*" in there[voice.engine]]
+    problems = []
+    for engine in there:
+        missing = [voice for voice in wanted if voice.engine == engine and voice not in found]
+        if missing:
+            names = ", ".join(voice.name for voice in missing)
+            packages = " ".join(dict.fromkeys(voice.package for voice in missing))
+            problems.append(f"{engine} lacks {names}: apt install {packages}")
+    return found, problems
+
+
+def speak(voice: Voice, requests: Sequence[Request], limit_s: float = LIMIT_S) -> Said:
+    """Say the requests; a text that kills or hangs the engine is skipped and named, and the engine started again."""
+    engine, answers, faults, row = ENGINES[voice.engine], [], [], 0
+    while len(answers) < len(requests) and row < MOST_FAULTS:
+        heard, ended = engine.say(voice.name, requests[len(answers) :], limit_s)
+        answers += [answer if answer.samples else None for answer in heard]
+        faults += [
+            f"{voice.speaker} has nothing to say for {_shown(requests[place])}"
+            for place in range(len(answers) - len(heard), len(answers)) if answers[place] is None
+        ]  # fmt: skip
+        row = 0 if heard else row
+        if len(answers) < len(requests):
+            why = ended.problem or "stopped before its time"
+            faults.append(f"{voice.speaker} {why} at {_shown(requests[len(answers)])}")
+            answers.append(None)
+            row += 1
+    return Said((*answers, *[None] * (len(requests) - len(answers))), tuple(faults))
+
+
+def _shown(request: Request) -> str:
+    return repr(request.text if len(request.text) <= 60 else request.text[:57] + "...")

@@ -1,0 +1,24 @@
+"""Flite: diphone and statistical voices from recordings of people (kal16, awb, rms, slt)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+
+from voxface.synth.program import Ended, run_program
+from voxface.synth.wire import Answer, Request, read_answers, write_requests
+
+_WORKER = (sys.executable, "-P", "-m", "voxface.synth.flite_worker")
+
+
+def installed() -> list[str]:
+    """The voices that are there; none where flite is not."""
+    ended = run_program((*_WORKER, "list"), limit_s=30)
+    return list(json.loads(ended.output)) if not ended.problem else []
+
+
+def say(voice: str, requests: Sequence[Request], limit_s: float) -> tuple[list[Answer], Ended]:
+    """Say the requests in a fresh process: the noise in its voices goes on from sentence to sentence."""
+    ended = run_program((*_WORKER, voice), write_requests(requests), limit_s=limit_s)
+    return list(read_answers(ended.output)), ended

@@ -1,0 +1,142 @@
+"""Scripts become recordings of a dataset: spoken, joined with pauses, with the curves of their phones."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from voxface.articulation.curves import ARTICULATED, curves
+from voxface.articulation.phones import Phone
+from voxface.articulation.table import Table
+from voxface.dataset.align import FaceRows
+from voxface.dataset.quality import MEL_CEILING_DB, Quality, check_and_clip
+from voxface.dataset.store import FOLDER, Facts, read_arrays, read_facts, read_phones, save_recording
+from voxface.errors import DatasetError, InputError
+from voxface.face.gap import rig_gap
+from voxface.face.rig import ARKIT
+from voxface.stream import Array
+from voxface.synth.engines import LIMIT_S, speak
+from voxface.synth.labels import Speech, mended
+from voxface.synth.plan import Script, Sentence
+from voxface.synth.wire import Request
+from voxface.timebase import SAMPLE_RATE_HZ, row_count
+
+OBSERVED = np.array([name in ARTICULATED for name in ARKIT])
+"""What the curves of phones say something about."""
+
+EDGE_S = 0.3
+"""Silence before the first and after the last sentence."""
+
+_BEFORE_S, _AFTER_S = 0.03, 0.08  # of an engine's sound kept around its first and last phone: breath, echo
+_PEAK = 0.95
+_STEP = np.float32(32767)  # of stored samples
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What became of a script: its facts on disk (None: nothing could be said), what went wrong, unknown phones."""
+
+    script: Script
+    facts: Facts | None
+    kept: bool = False
+    faults: tuple[str, ...] = ()
+    unknown: tuple[tuple[str, int], ...] = ()
+
+
+def make(script: Script, folder: Path, table: Table, limit_s: float = LIMIT_S) -> Made:
+    """Speak a script and write it into a dataset's folder, unless that has been done.
+
+    With another articulation table only the curves are made anew. Raises: OutputError, LimitError: no place to write.
+    """
+    plain = _plain(script, table)
+    found = _found(script, plain, folder)
+    if found == plain.file:
+        return Made(script, read_facts(folder / plain.file), kept=True)
+    if found:
+        samples, phones = read_arrays(folder / found)["samples"], read_phones(folder / found)
+        return Made(script, _save(folder, plain, samples, phones, table))
+    said = speak(script.voice, [Request(one.text, one.stretch) for one in script.sentences], limit_s)
+    speeches = [mended(answer, script.voice) if answer else None for answer in said.answers]
+    faults = list(said.faults)
+    for sentence, speech in zip(script.sentences, speeches, strict=True):
+        if speech is not None and not speech.phones:
+            faults.append(f"{script.voice.speaker} says no phone for {sentence.text!r}")
+    spoken = [(s, speech) for s, speech in zip(script.sentences, speeches, strict=True) if speech and speech.phones]
+    if not spoken:
+        return Made(script, None, faults=(*faults, f"{script.name}: nothing could be said; left out"))
+    unknown = sum((speech.unknown for _, speech in spoken), Counter[str]())
+    facts = _save(folder, plain, *join(spoken), table)
+    return Made(script, facts, faults=tuple(faults), unknown=tuple(sorted(unknown.items())))
+
+
+def join(spoken: Sequence[tuple[Sentence, Speech]]) -> tuple[Array, tuple[Phone, ...]]:
+    """Sentences one after the other: (n,) float32 samples as they will be stored, and the phones in them.
+
+    Every sentence is cut to its phones, brought to its level and followed by its pause; the pauses are digital silence.
+    """
+    blocks, phones = [np.zeros(round(EDGE_S * SAMPLE_RATE_HZ), np.float32)], []
+    at = len(blocks[0])
+    for place, (sentence, speech) in enumerate(spoken):
+        first = max(0, round((speech.phones[0].start_s - _BEFORE_S) * SAMPLE_RATE_HZ))
+        last = round((speech.phones[-1].end_s + _AFTER_S) * SAMPLE_RATE_HZ)
+        sound = _levelled(speech.samples[first:last], sentence.level_db)
+        phones += [_moved(phone, (at - first) / SAMPLE_RATE_HZ) for phone in speech.phones]
+        pause_s = sentence.pause_s if place + 1 < len(spoken) else EDGE_S
+        blocks += [sound, np.zeros(round(pause_s * SAMPLE_RATE_HZ), np.float32)]
+        at += len(sound) + len(blocks[-1])
+    return np.round(np.concatenate(blocks) * _STEP) / _STEP, tuple(phones)
+
+
+def _levelled(samples: Array, level_db: float) -> Array:
+    """Samples with this RMS, in dB of full scale, or less where they would clip; ends faded over 5 ms."""
+    rms = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
+    peak = float(np.abs(samples).max(initial=0))
+    gain = min(10 ** (level_db / 20) / rms, _PEAK / peak) if rms else 1.0
+    ramp = np.minimum(np.arange(len(samples)) / (0.005 * SAMPLE_RATE_HZ), 1)
+    return (samples * gain * ramp * ramp[::-1]).astype(np.float32)
+
+
+def _moved(phone: Phone, by_s: float) -> Phone:
+    """Rounded as it is stored, so that curves made from the file are the same."""
+    return replace(phone, start_s=round(phone.start_s + by_s, 4), end_s=round(phone.end_s + by_s, 4))
+
+
+def _save(folder: Path, plain: Facts, samples: Array, phones: tuple[Phone, ...], table: Table) -> Facts:
+    rows = row_count(len(samples))
+    weights = curves(phones, rows, table)
+    head = np.tile(np.array([0, 0, 0, 1, 0, 0, 0], np.float32), (rows, 1))
+    still, seen = np.zeros(rows, np.float32), np.ones(rows, bool)
+    face = FaceRows(weights, head, rig_gap(weights, ARKIT), still, seen, np.zeros(3))
+    face, quality = check_and_clip(face, samples, seen)
+    facts = replace(plain, quality=quality)
+    save_recording(folder, facts, samples, face, OBSERVED, phones)
+    return facts
+
+
+def _plain(script: Script, table: Table) -> Facts:
+    """What is known before the work is done; enough to find the result where it has been done."""
+    digest = hashlib.sha256(f"{script.sha256} {table!r}".encode()).hexdigest()
+    return Facts(
+        name=script.name, sha256=script.sha256, session_id=f"synth_{script.sha256[:10]}", source_sha256=digest,
+        mel_ceiling_db=MEL_CEILING_DB, median_m=(0.0, 0.0, 0.0), frame_ms=10.0, offset_ms=0.0, quality=Quality(),
+        synthetic=True,
+    )  # fmt: skip
+
+
+def _found(script: Script, plain: Facts, folder: Path) -> str:
+    """The file of this script in the folder: of the same table if there is one, else of another, else ""."""
+    candidates = sorted((folder / FOLDER).glob(f"{Path(plain.file).name.rpartition('-')[0]}-*.safetensors"))
+    names = sorted((f"{FOLDER}/{path.name}" for path in candidates), key=lambda name: name != plain.file)
+    return next((name for name in names if _digest(folder / name) == script.sha256), "")
+
+
+def _digest(path: Path) -> str:
+    try:
+        return read_facts(path).sha256
+    except (DatasetError, InputError):
+        return ""

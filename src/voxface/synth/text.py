@@ -1,0 +1,115 @@
+"""What is said: example sentences of WordNet, so ordered that rare sounds come often enough; some Russian of our own."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from voxface.errors import MissingDependencyError
+
+WORDNET = Path("/usr/share/wordnet")
+"""Where Debian's wordnet-base lies."""
+
+HELD_OUT = 16
+"""One sentence in this many is kept for validation and test, whatever the seed: no net has learned from it."""
+
+_PARTS = ("adj", "adv", "noun", "verb")
+_SENTENCE = re.compile(r"[A-Za-z][A-Za-z' ]{23,88}[A-Za-z]")
+_CANDIDATES = 8  # of which the best is taken: more would exhaust the rare sounds first
+
+_SOUNDS: Mapping[str, re.Pattern[str]] = {
+    phone: re.compile(pattern)
+    for phone, pattern in {
+        "zh": r"[aeiou]sion|[aeou]sur[ey]|usual|seizure|garage|beige|rouge",
+        "oy": r"oi(?!r)|oy",
+        "th": r"(?<!\w)th(?!e|is|at|an|ey|ose|us|ough)\w|th(?!\w)|thr",
+        "uh": r"ood|ook|(?<=[fpb])ull|ush|ould",
+        "ch": r"ch|tch|ture", "jh": r"j|dge|g(?=e|i)", "sh": r"sh|tion|cial", "ng": r"ng", "aw": r"ou(?!gh|ld)|ow",
+        "uw": r"oo(?!d|k)|ew|ue", "p": r"p(?!h)", "b": r"b", "m": r"m", "f": r"f|ph", "v": r"v", "w": r"w(?!r)",
+        "ao": r"aw|au|all|ought", "ay": r"i\we|igh|y(?!\w)", "ow": r"o\we|oa", "er": r"er|ir|ur", "z": r"z|s(?!\w)",
+        "y": r"(?<!\w)y|u\we", "k": r"k|c(?!h|e|i)", "g": r"g(?!e|i|h)", "hh": r"(?<!\w)h", "l": r"l", "r": r"r",
+        "iy": r"ee|ea|ie", "ey": r"a\we|ai|ay", "aa": r"ar|ot|op", "ae": r"a(?=[bcdfgmnpt](?!e))", "dh": r"the|this|that",
+    }.items()
+}  # fmt: skip
+"""Sounds that the lips show, or that are rare, and spellings that hint at them: good enough to order sentences by."""
+
+RUSSIAN: tuple[str, ...] = (
+    "мама варит вкусный суп", "папа читает свежую газету", "большая собака бежит по дороге",
+    "мы пойдём гулять после обеда", "я люблю пить горячий чай", "дети играют около школы",
+    "вчера весь день шёл дождь", "бабушка живёт в маленькой деревне", "поезд приходит рано утром",
+    "в лесу поют весёлые птицы", "мой брат купил новую машину", "закрой пожалуйста окно и дверь",
+    "на столе лежит белый хлеб", "рыба плавает в глубокой воде", "зимой мы катаемся на лыжах",
+    "учитель объясняет новый урок", "у моря всегда свежий воздух", "кошка спит на тёплом диване",
+    "этот фильм был очень смешной", "вечером мы смотрим на звёзды", "он забыл свой зонт дома",
+    "помоги мне поднять эту коробку", "впереди виден высокий мост", "фабрика выпускает красивую обувь",
+)  # fmt: skip
+
+
+def sentences(seed: int, *, held_out: bool, folder: Path = WORDNET) -> list[str]:
+    """All example sentences, of letters only and 25 to 90 long, ordered by the seed so that rare sounds come early and
+    evenly.
+
+    Args:
+        held_out: those kept for validation and test, or all others.
+    Raises: MissingDependencyError: WordNet is not installed.
+    """
+    found = [text for text in _examples(folder) if _is_held_out(text) == held_out]
+    order = np.random.default_rng([seed, held_out]).permutation(len(found))
+    return _balanced([found[place] for place in order])
+
+
+def russian(seed: int) -> list[str]:
+    """The Russian sentences, in an order of the seed."""
+    return [RUSSIAN[place] for place in np.random.default_rng(seed).permutation(len(RUSSIAN))]
+
+
+def _is_held_out(text: str) -> bool:
+    return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) % HELD_OUT == 0
+
+
+def _examples(folder: Path) -> list[str]:
+    """The quoted examples in WordNet's glosses, sorted, each once."""
+    found: set[str] = set()
+    for part in _PARTS:
+        try:
+            text = (folder / f"data.{part}").read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise MissingDependencyError(
+                f"no sentences to say: {folder / f'data.{part}'} cannot be read ({error.strerror}).",
+                hint="apt install wordnet-base", source=str(folder),
+            ) from error  # fmt: skip
+        for line in text.splitlines():
+            gloss = line.partition(" | ")[2]
+            found.update(quoted for quoted in re.findall(r'"([^"]+)"', gloss) if _SENTENCE.fullmatch(quoted))
+    return sorted(found)
+
+
+def _balanced(texts: Sequence[str]) -> list[str]:
+    """The same texts; each next one is that of a handful of candidates whose sounds were heard least so far."""
+    heard: Counter[str] = Counter()
+    waiting, result = list(reversed(texts)), []
+    sounds = {text: _sounds(text) for text in texts}
+    candidates: list[str] = []
+    while waiting or candidates:
+        while waiting and len(candidates) < _CANDIDATES:
+            candidates.append(waiting.pop())
+        best = max(candidates, key=lambda text: _worth(sounds[text], heard) / len(text))
+        candidates.remove(best)
+        heard.update(sounds[best])
+        result.append(best)
+    return result
+
+
+def _sounds(text: str) -> dict[str, int]:
+    lower = text.lower()
+    counts = {phone: len(pattern.findall(lower)) for phone, pattern in _SOUNDS.items()}
+    return {phone: count for phone, count in counts.items() if count}
+
+
+def _worth(sounds: Mapping[str, int], heard: Counter[str]) -> float:
+    return sum(count / (1 + heard[phone]) ** 0.5 for phone, count in sounds.items())
