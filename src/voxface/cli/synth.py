@@ -34,7 +34,9 @@ def synth(
     articulation: Annotated[
         Path | None, typer.Option(help="Another articulation table (TOML).", show_default=False)
     ] = None,
-    list_voices: Annotated[bool, typer.Option("--list", help="Name the voices and what is installed; do no more.")] = False,
+    list_voices: Annotated[
+        bool, typer.Option("--list", help="Name the voices and what is installed; do no more.")
+    ] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -89,9 +91,10 @@ def _list(shown: Output) -> None:
     lines = [f"{'voice':<38}{'language':<10}{'share':>6}  {'from':<11}"]
     for voice in VOICES:
         share = f"{voice.share:.2f}" if voice.share else "-"
+        source = "people" if voice.human else "rules"
         there = "" if voice in found else "  not installed"
-        lines.append(f"{voice.speaker:<38}{voice.language:<10}{share:>6}  {'people' if voice.human else 'rules':<11}{there}")
-    lines.append("Voices without a share are for evaluation. Any other of espeak-ng: espeak-NAME, such as espeak-de+f2.")
+        lines.append(f"{voice.speaker:<38}{voice.language:<10}{share:>6}  {source:<11}{there}")
+    lines.append("Voices without a share are for evaluation. espeak-ng has more: espeak-NAME, such as espeak-de+f2.")
     shown.result(
         "\n".join([*lines, *problems]),
         voices=[{"name": v.speaker, "language": v.language, "share": v.share, "installed": v in found} for v in VOICES],
@@ -108,7 +111,7 @@ def _report(shown: Output, plan: list[Script], built: Built, took_s: float) -> N
         names = ", ".join(f"{name} {count}" for name, count in built.unknown)
         lines.append(f"unknown phones, taken as a schwa: {names}")
     new = len(entries) - built.kept
-    rate = f", {speech_s / took_s:.0f} x real time" if not built.kept else f"; {built.kept} recordings were there before"
+    rate = f"; {built.kept} were there before" if built.kept else f", {speech_s / took_s:.0f} x real time"
     lines.append(
         f"{built.dataset.folder}: {len(entries)} recordings of {len(built.dataset.speakers)} voices, "
         f"{clock_text(speech_s)} of speech in {clock_text(took_s)}{rate}"

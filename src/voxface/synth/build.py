@@ -14,7 +14,7 @@ from voxface.articulation.table import Table, load_table
 from voxface.dataset.dataset import Dataset
 from voxface.dataset.manifest import Entry, Manifest, check_out, save_manifest
 from voxface.dataset.rest import Calibration
-from voxface.dataset.store import remove_others
+from voxface.dataset.store import Facts, remove_others
 from voxface.errors import MissingDependencyError
 from voxface.face.rig import ARKIT
 from voxface.synth.make import Made, make
@@ -49,7 +49,7 @@ def build_synthetic(
     folder, table = Path(out), table or load_table()
     check_out(folder)
     made = _make_all(plan, folder, table, jobs, advance)
-    entries = [Entry(one.script.name, one.script.voice.speaker, one.script.split, one.facts) for one in made if one.facts]
+    entries = [_entry(one.script, one.facts) for one in made if one.facts]
     faults = tuple(fault for one in made for fault in one.faults)
     if not entries:
         raise MissingDependencyError(f"none of the {len(plan)} recordings could be spoken. The first: {faults[0]}")
@@ -66,7 +66,7 @@ def build_synthetic(
 def _make_all(
     plan: Sequence[Script], folder: Path, table: Table, jobs: int, advance: Callable[[str], None]
 ) -> list[Made]:
-    """All scripts, in their order; what is under way when an error or Ctrl-C comes is finished, the rest is not begun."""
+    """All scripts, in their order. What is under way when an error or Ctrl-C comes is finished, the rest not begun."""
     with ThreadPoolExecutor(jobs) as pool:
         waiting = [pool.submit(make, script, folder, table) for script in plan]
         try:
@@ -76,6 +76,10 @@ def _make_all(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [done.result() for done in waiting]
+
+
+def _entry(script: Script, facts: Facts) -> Entry:
+    return Entry(script.name, script.voice.speaker, script.split, facts)
 
 
 def _calibration(entries: Sequence[Entry], speaker: str) -> Calibration:

@@ -64,7 +64,9 @@ def find_voices(wanted: Sequence[Voice]) -> tuple[list[Voice], list[str]]:
 
 def speak(voice: Voice, requests: Sequence[Request], limit_s: float = LIMIT_S) -> Said:
     """Say the requests; a text that kills or hangs the engine is skipped and named, and the engine started again."""
-    engine, answers, faults, row = ENGINES[voice.engine], [], [], 0
+    engine, row = ENGINES[voice.engine], 0
+    answers: list[Answer | None] = []
+    faults: list[str] = []
     while len(answers) < len(requests) and row < MOST_FAULTS:
         heard, ended = engine.say(voice.name, requests[len(answers) :], limit_s)
         answers += [answer if answer.samples else None for answer in heard]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ _PHONEMES, _IPA, _DONT_EXIT = 1, 2, 0x8000  # espeakINITIALIZE_...
 _PHONEME = 7  # espeakEVENT_PHONEME
 _RATE, _USUAL_RATE = 1, 175  # espeakRATE, words a minute
 _UTF8 = 1  # espeakCHARS_UTF8
+_WITH_MARKS = 2 | ord("_") << 8  # IPA, phones apart
+_GLIDE = "ʲ"  # an event of its own, in the text part of its vowel
 
 
 class _Id(ctypes.Union):
@@ -45,6 +48,7 @@ class Espeak:
             raise OSError("espeak-ng finds no data")
         self.samples = bytearray()
         self.starts: list[tuple[str, float]] = []
+        self.library.espeak_TextToPhonemes.restype = ctypes.c_char_p
         self.callback = _Callback(self._hear)
         self.library.espeak_SetSynthCallback(self.callback)
         if name is not None:
@@ -78,13 +82,29 @@ class Espeak:
         self.library.espeak_SetParameter(_RATE, round(_USUAL_RATE / stretch), 0)
         sent = text.encode()
         self.library.espeak_Synth(sent, len(sent) + 1, 0, 1, 0, _UTF8, None, None)
-        return Answer(self.rate_hz, bytes(self.samples), tuple(self._labels()))
+        return Answer(self.rate_hz, bytes(self.samples), tuple(self._labels(sent)))
 
-    def _labels(self) -> list[Label]:
+    def _labels(self, text: bytes) -> list[Label]:
         end_s = len(self.samples) / 2 / self.rate_hz
         ends = [start for _, start in self.starts[1:]] + [end_s]
-        pairs = zip(self.starts, ends, strict=True)
-        return [(name, round(start, 5), round(end, 5), 0) for (name, start), end in pairs]
+        phones = zip(self.starts, ends, self._stresses(text), strict=True)
+        return [(name, round(start, 5), round(end, 5), stress) for (name, start), end, stress in phones]
+
+    def _stresses(self, text: bytes) -> list[int]:
+        """The stress of each event: events have no mark of it, the text as phonemes has one before the vowel.
+
+        All 0 where the two do not have the same number of phones (3 % of the sentences of the Scottish voice).
+        """
+        rest, parts = ctypes.c_char_p(text), []
+        while rest.value:
+            parts.append(self.library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _WITH_MARKS).decode())
+        marked = [part for part in re.split("[_ ]+", " ".join(parts)) if part]
+        spoken = [place for place, (name, _) in enumerate(self.starts) if name not in ("", _GLIDE)]
+        result = [0] * len(self.starts)
+        if len(marked) == len(spoken):
+            for place, mark in zip(spoken, marked, strict=True):
+                result[place] = 1 if mark.startswith("ˈ") else 2 if mark.startswith("ˌ") else 0
+        return result
 
 
 if __name__ == "__main__":

@@ -72,7 +72,8 @@ class Flite:
         return answer
 
     def _labels(self, utterance: int) -> list[Label]:
-        library, labels, start_s = self.library, [], 0.0
+        library, start_s = self.library, 0.0
+        labels: list[Label] = []
         item = library.relation_head(library.utt_relation(utterance, b"Segment"))
         while item and len(labels) < _MOST_LABELS:
             name = library.flite_ffeature_string(item, b"name").decode("ascii", "replace")

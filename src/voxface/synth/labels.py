@@ -21,6 +21,11 @@ STAND_IN = "ax"
 SILENT_BELOW = 4e-3
 """Sound below this share of an utterance's peak is the closure of a stop."""
 
+BREATH_BELOW = 0.15
+"""So is sound below this share of the phone before it, up to BREATH_MOST of the peak: some timbres breathe all along."""
+
+BREATH_MOST = 0.05
+
 _STOPS = ("p", "b", "t", "d", "k", "g", "ch", "jh")
 _LONGEST_CLOSURE_S = 0.12
 _STEP = SAMPLE_RATE_HZ // 500  # 2 ms: how finely silence is walked
@@ -36,7 +41,8 @@ _RUSSIAN: Mapping[str, str] = {
 
 
 _ESPEAK: Mapping[str, str] = {
-    "əɪ": "ey", "ʌɪ": "ay", "ʌʉ": "ow", "əʉ": "ow", "æʊ": "aw", "ɑə": "aa", "əɹ": "er", "ʌɹ": "er", "a:": "aa", "ʲ": "y",
+    "əɪ": "ey", "ʌɪ": "ay", "ʌʉ": "ow", "əʉ": "ow", "æʊ": "aw", "ɑə": "aa", "oə": "ao",
+    "əɹ": "er", "ʌɹ": "er", "ʉɹ": "uw", "a:": "aa", "ʲ": "y",
 }  # fmt: skip
 """Sounds of espeak-ng's accents that are no IPA of their own."""
 
@@ -79,23 +85,32 @@ def _named(name: str, voice: Voice, unknown: Counter[str]) -> str:
 
 def _with_closures(samples: Array, labels: tuple[Label, ...]) -> list[Label]:
     """Labels with the start of every stop walked back over the near-silence before it, taken from the phone before."""
-    quiet = _quiet_steps(samples)
+    peaks = _step_peaks(samples)
     result: list[Label] = []
     for name, start_s, end_s, stress in labels:
         if result and canonical_phone(name, "ipa") in _STOPS:
             before, from_s, _, before_stress = result[-1]
-            begun_s = _closed_since(quiet, start_s, max(start_s - _LONGEST_CLOSURE_S, (from_s + start_s) / 2))
+            earliest_s = max(start_s - _LONGEST_CLOSURE_S, (from_s + start_s) / 2)
+            begun_s = _closed_since(_quiet(peaks, from_s, start_s), start_s, earliest_s)
             result[-1] = (before, from_s, begun_s, before_stress)
             start_s = begun_s
         result.append((name, start_s, end_s, stress))
     return result
 
 
-def _quiet_steps(samples: Array) -> Array:
-    """(steps,) bool: nothing in these 2 ms is louder than SILENT_BELOW of the peak."""
+def _step_peaks(samples: Array) -> Array:
+    """(steps,) float32: the loudest sample in every 2 ms, as a share of the utterance's."""
     steps = len(samples) // _STEP
-    peaks = np.abs(samples[: steps * _STEP]).reshape(steps, _STEP).max(axis=1, initial=0)
-    quiet: Array = peaks < SILENT_BELOW * np.abs(samples).max(initial=0)
+    peaks: Array = np.abs(samples[: steps * _STEP]).reshape(steps, _STEP).max(axis=1, initial=0)
+    return peaks / max(float(peaks.max(initial=0)), 1e-9)
+
+
+def _quiet(peaks: Array, from_s: float, to_s: float) -> Array:
+    """(steps,) bool: which steps may be the closure of a stop behind a phone that is spoken from from_s to to_s."""
+    step_s = _STEP / SAMPLE_RATE_HZ
+    before = peaks[int(from_s / step_s) : int((from_s + to_s) / 2 / step_s) + 1]
+    loud = float(np.median(before)) if len(before) else 0.0
+    quiet: Array = peaks < max(SILENT_BELOW, min(BREATH_BELOW * loud, BREATH_MOST))
     return quiet
 
 

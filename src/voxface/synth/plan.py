@@ -1,4 +1,4 @@
-"""The plan of a synthetic dataset: who says what, how fast, how loud, with which pauses. All of it follows from a seed."""
+"""The plan of a synthetic dataset: who says what, how fast, how loud, with which pauses; all follows from a seed."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Script:
     @property
     def sha256(self) -> str:
         """Of all that its sound hangs on: another script, another digest."""
-        said = {"version": _VERSION, "voice": asdict(self.voice), "sentences": [asdict(s) for s in self.sentences]}
-        said["voice"]["share"] = 0  # how much others say does not change the sound
+        voice = asdict(self.voice) | {"share": 0}  # how much others say does not change the sound
+        said = {"version": _VERSION, "voice": voice, "sentences": [asdict(s) for s in self.sentences]}
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
@@ -67,7 +67,7 @@ class SplitRule:
         return f"last:{self.last}" if self.kind == "last" else f"all:{self.only}"
 
     def of(self, place: int, count: int) -> str:
-        """The split of recording `place` of a voice's `count`; a voice with few keeps at least half of them to learn."""
+        """The split of recording `place` of a voice's `count`; a voice with few keeps at least half to learn from."""
         if self.kind == "all":
             return self.only
         return "validate" if place >= count - min(self.last, count // 2) else "train"

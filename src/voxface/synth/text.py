@@ -1,10 +1,10 @@
-"""What is said: example sentences of WordNet, so ordered that rare sounds come often enough; some Russian of our own."""
+"""What is said: example sentences of WordNet, in an order in which rare sounds come often; some Russian of our own."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,7 +20,7 @@ HELD_OUT = 16
 
 _PARTS = ("adj", "adv", "noun", "verb")
 _SENTENCE = re.compile(r"[A-Za-z][A-Za-z' ]{23,88}[A-Za-z]")
-_CANDIDATES = 8  # of which the best is taken: more would exhaust the rare sounds first
+_HANDFUL = 8  # of more, the rare sounds would be used up at once
 
 _SOUNDS: Mapping[str, re.Pattern[str]] = {
     phone: re.compile(pattern)
@@ -33,7 +33,8 @@ _SOUNDS: Mapping[str, re.Pattern[str]] = {
         "uw": r"oo(?!d|k)|ew|ue", "p": r"p(?!h)", "b": r"b", "m": r"m", "f": r"f|ph", "v": r"v", "w": r"w(?!r)",
         "ao": r"aw|au|all|ought", "ay": r"i\we|igh|y(?!\w)", "ow": r"o\we|oa", "er": r"er|ir|ur", "z": r"z|s(?!\w)",
         "y": r"(?<!\w)y|u\we", "k": r"k|c(?!h|e|i)", "g": r"g(?!e|i|h)", "hh": r"(?<!\w)h", "l": r"l", "r": r"r",
-        "iy": r"ee|ea|ie", "ey": r"a\we|ai|ay", "aa": r"ar|ot|op", "ae": r"a(?=[bcdfgmnpt](?!e))", "dh": r"the|this|that",
+        "iy": r"ee|ea|ie", "ey": r"a\we|ai|ay", "aa": r"ar|ot|op", "ae": r"a(?=[bcdfgmnpt](?!e))",
+        "dh": r"the|this|that",
     }.items()
 }  # fmt: skip
 """Sounds that the lips show, or that are rare, and spellings that hint at them: good enough to order sentences by."""
@@ -90,16 +91,14 @@ def _examples(folder: Path) -> list[str]:
 
 
 def _balanced(texts: Sequence[str]) -> list[str]:
-    """The same texts; each next one is that of a handful of candidates whose sounds were heard least so far."""
+    """The same texts; each next one is that of a handful whose sounds were heard least so far, the others wait on."""
     heard: Counter[str] = Counter()
-    waiting, result = list(reversed(texts)), []
     sounds = {text: _sounds(text) for text in texts}
-    candidates: list[str] = []
-    while waiting or candidates:
-        while waiting and len(candidates) < _CANDIDATES:
-            candidates.append(waiting.pop())
-        best = max(candidates, key=lambda text: _worth(sounds[text], heard) / len(text))
-        candidates.remove(best)
+    waiting, result = deque(texts), []
+    while waiting:
+        handful = [waiting.popleft() for _ in range(min(_HANDFUL, len(waiting)))]
+        best = max(handful, key=lambda text: _worth(sounds[text], heard) / len(text))
+        waiting.extend(text for text in handful if text != best)
         heard.update(sounds[best])
         result.append(best)
     return result
@@ -112,4 +111,4 @@ def _sounds(text: str) -> dict[str, int]:
 
 
 def _worth(sounds: Mapping[str, int], heard: Counter[str]) -> float:
-    return sum(count / (1 + heard[phone]) ** 0.5 for phone, count in sounds.items())
+    return sum(count / (1 + heard[phone]) for phone, count in sounds.items())

@@ -36,7 +36,7 @@ class Voice:
 
 
 def _espeak(name: str, share: float = 0.03) -> Voice:
-    return Voice("espeak", name, "espeak-ng", share, human=False)
+    return Voice("espeak", name, "espeak-ng", share, -0.005, human=False)
 
 
 VOICES: tuple[Voice, ...] = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 Label = tuple[str, float, float, int]
@@ -33,7 +33,7 @@ class Answer:
     labels: tuple[Label, ...]
 
 
-def write_requests(requests: list[Request]) -> bytes:
+def write_requests(requests: Sequence[Request]) -> bytes:
     """Requests as the helper reads them."""
     lines = (json.dumps({"text": one.text, "stretch": one.stretch}) for one in requests)
     return "".join(f"{line}\n" for line in lines).encode()
