@@ -18,7 +18,7 @@ soundfile = pytest.importorskip("soundfile")
 
 from tests.fake_recordings import JAW, fake_recordings  # noqa: E402
 from voxface.articulation.channels import ARTICULATED  # noqa: E402
-from voxface.articulation.phones import PHONES, Phone  # noqa: E402
+from voxface.articulation.phones import CLOSURES, PHONES, Phone  # noqa: E402
 from voxface.bundle import load_bundle  # noqa: E402
 from voxface.dataset.recording import Recording  # noqa: E402
 from voxface.errors import DatasetError, UsageError  # noqa: E402
@@ -187,14 +187,16 @@ def shipped_pair(share: float) -> tuple[Shipped, torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_the_jaw_brings_the_lips_to_the_common_gap(share: float) -> None:
-    """The shipped lip gap is the weighted mean of both heads' gaps wherever the jaw can reach it; mouthClose never
-    exceeds the jaw; channels that are not driven are 0."""
+    """The shipped lip gap is the weighted mean of both heads' gaps, less the probability of p, b and m, wherever the
+    jaw can reach it; mouthClose never exceeds the jaw; channels that are not driven are 0."""
     shipped, weights, out = shipped_pair(share)
     heads = split_heads(out, shipped.net.config)
     relaxed = [((head[:, :52] - rest) / (1 - rest)).clamp(0, 1) for head, rest in
                ((heads.captured, shipped.rest), (heads.articulated, shipped.own_rest))]  # fmt: skip
     gaps = [torch.from_numpy(rig_gap(head.numpy(), ARKIT)) for head in relaxed]
-    wanted = share * gaps[0] + (1 - share) * gaps[1]
+    bilabial = torch.tensor([name in CLOSURES for name in PHONES])
+    apart = 1 - torch.softmax(heads.phones, dim=-1)[:, bilabial].sum(dim=-1)
+    wanted = apart * (share * gaps[0] + (1 - share) * gaps[1])
     own = torch.from_numpy(rig_gap(weights.numpy(), ARKIT))
     reached = (weights[:, JAW] > 0) & (weights[:, JAW] < 1) & (weights[:, CLOSE] < weights[:, JAW])
     assert reached.sum() >= 10

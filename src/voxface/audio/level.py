@@ -34,11 +34,15 @@ class LevelSpec:
     target_db: the level to which peaks are brought, dB re full scale (RMS of a row)
     fall_db_s: how fast the peak is forgotten, dB per second of speech
     floor_db:  peaks below this are not amplified further
+    free_db:   peaks within this distance of the target are left as they are; others are brought to the edge. Within
+               it a net that has learned from varied gains needs no help, and a gain that moves with the first words
+               blurs what loudness says (docs/model.md)
     """
 
     target_db: float = -20.0
     fall_db_s: float = 2.0
     floor_db: float = -60.0
+    free_db: float = 0.0
 
     def start(self) -> LevelState:
         """Nobody has spoken yet; the gain is 0 dB."""
@@ -54,7 +58,9 @@ class LevelSpec:
         if first:
             before = np.maximum(np.maximum.accumulate(level_db[:first]), state.peak_db)
             peak = np.concatenate([before, peak])
-        return LevelState(float(peak[-1]), first < len(level_db)), (self.target_db - peak).astype(np.float32)
+        away = self.target_db - peak
+        gain = away - np.clip(away, -self.free_db, self.free_db)
+        return LevelState(float(peak[-1]), first < len(level_db)), gain.astype(np.float32)
 
     def _speaking(self, peak_db: float, level_db: Array, voiced: Array) -> Array:
         """(rows,) the peak once somebody has spoken: the loudest yet, less what has been forgotten since."""

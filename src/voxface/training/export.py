@@ -56,6 +56,7 @@ def export_bundle(
         "look_ahead_rows": recipe.config.look_ahead_rows,
         "states": state_specs(recipe),
         "outputs": [OutputSpec(name, *_UNITS[name]) for name in shipped.outputs],
+        "drives": driven(recipe, shipped),
         "training": _training(header) | dict(about or {}),
         "metrics": dict(metrics or {"validation": header.validated}),
     }
@@ -85,6 +86,11 @@ def shipped_net(recipe: Recipe, weights: dict[str, Tensor], source: Path) -> Shi
 def state_specs(recipe: Recipe) -> tuple[StateSpec, ...]:
     """The states of the net, by name, with a batch of 1."""
     return tuple(StateSpec(f"layer{i}", (1, *shape)) for i, shape in enumerate(recipe.config.state_shapes))
+
+
+def driven(recipe: Recipe, shipped: Shipped) -> tuple[str, ...]:
+    """What the bundle drives; the rest of the face is free for idle motion."""
+    return (*recipe.drives, *(HEAD if shipped.has_pose else ()))
 
 
 def to_onnx(shipped: Shipped) -> bytes:

@@ -30,6 +30,7 @@ class Recipe:
     drives:        channels that the bundle drives; the others stay 0, and the runtime's idle motion may have them
     captured_share: where there are two heads, this share of the shipped lip gap is the captured head's, the rest the
                    articulated one's
+    closing:       where phones are told apart, the probability of p, b and m takes this share of itself off the gap
     crop_rows:     rows of a crop whose error counts; the receptive field comes before them as context
     every:         the error is taken at every so many-th row of a crop, a power of 2: neighbours say nearly the same
     batch:         crops per step
@@ -51,6 +52,7 @@ class Recipe:
     feature: FeatureSpec = field(default_factory=FeatureSpec)
     drives: tuple[str, ...] = ARKIT
     captured_share: float = 0.5
+    closing: float = 1.0
     crop_rows: int = 200
     every: int = 1
     batch: int = 16
@@ -78,6 +80,8 @@ class Recipe:
             raise UsageError("crop_rows, batch, steps and validate_every must be at least 1.")
         if self.every not in (1, 2, 4) or self.crop_rows % self.every or self.loss.velocity_rows % self.every:
             raise UsageError(f"every is 1, 2 or 4 and divides crop_rows and velocity_rows; got {self.every}.")
+        if self.config.phones not in (0, len(PHONES)):
+            raise UsageError(f"a head for phones has 0 or {len(PHONES)} classes; got {self.config.phones}.")
         if not 0 <= self.synthetic_crops <= self.batch:
             raise UsageError(f"of {self.batch} crops, 0 to {self.batch} are synthetic; got {self.synthetic_crops}.")
         if self.synthetic_crops and not self.config.articulated:
@@ -128,8 +132,8 @@ def first() -> Recipe:
 
 
 MIXED = AugmentSpec(
-    plain_share=0.3, speed=0.15, tilt_share=0.7, warp_share=0.7, warp=0.25, room_share=0.3, band_share=0.15,
-    babble_share=0.15, noise_share=0.6, noise_db=(-75.0, -28.0), silence_share=0.06,
+    plain_share=0.3, gain_db=10.0, speed=0.15, tilt_share=0.7, warp_share=0.7, warp=0.25, room_share=0.3,
+    band_share=0.15, babble_share=0.15, noise_share=0.6, noise_db=(-75.0, -28.0), silence_share=0.06,
 )  # fmt: skip
 """A third of the crops as they were heard; the others in other rooms, other voices, other microphones."""
 
@@ -146,10 +150,10 @@ def joint() -> Recipe:
             channels=len(ARKIT), articulated=len(ARKIT), phones=len(PHONES), trunk_gradient=0.2, width=192,
             look_ahead_rows=20,
         ),
-        feature=FeatureSpec(level=LevelSpec()),
+        feature=FeatureSpec(level=LevelSpec(free_db=10.0)),
         drives=ARTICULATED,
         crop_rows=256,
-        every=2,
+        every=4,
         synthetic_crops=8,
         phone_weight=0.2,
         steps=4000,
@@ -165,7 +169,7 @@ def student() -> Recipe:
     return Recipe(
         "student",
         config=TcnConfig(channels=len(ARKIT), width=208, look_ahead_rows=20),
-        feature=FeatureSpec(level=LevelSpec()),
+        feature=FeatureSpec(level=LevelSpec(free_db=10.0)),
         drives=ARTICULATED,
         crop_rows=256,
         every=2,

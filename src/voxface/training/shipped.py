@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from voxface.articulation.phones import CLOSURES, PHONES
 from voxface.face.gap import RIG_GAP, gap_vector
 from voxface.face.rig import ARKIT, HEAD
 from voxface.models.tcn import TcnConfig
@@ -38,7 +39,9 @@ class Shipped(nn.Module):
     weights: clip((y - rest) / (1 - rest), 0, 1), where rest is what a head says of digital silence: the face rests
     exactly when nothing is heard. Where there are two heads, the mouth is the articulated head's, and its jaw opens so
     far that the lip gap is `captured_share` of the captured head's gap and the rest of its own: the captured head knows
-    how real mouths move in time, the articulated one closures and rounding (RESEARCH A8).
+    how real mouths move in time, the articulated one closures and rounding (RESEARCH A8). Where phones are told apart,
+    the gap shrinks by the probability of p, b or m: a curve that is learned as a mean closes half where it is half
+    sure, and lips that close late are what an eye sees first.
     head: only of a net with one head that has learned it: the pose relative to that of silence, its quaternion of
     length 1.
     """
@@ -47,6 +50,7 @@ class Shipped(nn.Module):
     own_rest: Tensor
     drives: Tensor
     gap: Tensor
+    bilabial: Tensor
     jaw: Tensor
     close: Tensor
     lips: Tensor
@@ -55,13 +59,14 @@ class Shipped(nn.Module):
 
     def __init__(self, net: Any, recipe: Recipe) -> None:
         super().__init__()
-        self.net, self.share = net, recipe.captured_share
+        self.net, self.share, self.closing = net, recipe.captured_share, recipe.closing
         self.has_pose = recipe.config.channels == _WEIGHTS + len(HEAD) and not recipe.config.articulated
         self.outputs = ("weights", "head") if self.has_pose else ("weights",)
         captured, articulated, _ = split_heads(resting_output(net, recipe), recipe.config)
         self.register_buffer("rest", _resting(captured))
         self.register_buffer("own_rest", _resting(articulated))
         self.register_buffer("drives", torch.tensor([float(name in recipe.drives) for name in ARKIT]))
+        self.register_buffer("bilabial", torch.tensor([float(name in CLOSURES) for name in PHONES]))
         self.register_buffer("jaw", torch.tensor([float(name == "jawOpen") for name in ARKIT]))
         self.register_buffer("close", torch.tensor([float(name == "mouthClose") for name in ARKIT]))
         self.register_buffer("lips", 1 - self.jaw - self.close)
@@ -76,13 +81,19 @@ class Shipped(nn.Module):
         heads = split_heads(out, self.net.config)
         weights = _relaxed(heads.captured, self.rest)
         if self.net.config.articulated:
-            weights = self._combined(weights, _relaxed(heads.articulated, self.own_rest))
+            weights = self._combined(weights, _relaxed(heads.articulated, self.own_rest), self._apart(heads.phones))
         weights = weights * self.drives
         return (weights, self._pose(heads.captured), *after) if self.has_pose else (weights, *after)
 
-    def _combined(self, captured: Tensor, articulated: Tensor) -> Tensor:
+    def _apart(self, phones: Tensor) -> Tensor | float:
+        """(batch, n) probability that the lips are apart: not p, b or m; 1 without a head for phones."""
+        if not self.net.config.phones:
+            return 1.0
+        return 1 - self.closing * (torch.softmax(phones, dim=-1) @ self.bilabial)
+
+    def _combined(self, captured: Tensor, articulated: Tensor, apart: Tensor | float) -> Tensor:
         """(batch, n, 52) of either head -> the articulated mouth, its jaw opened to the common lip gap."""
-        gap = self.share * (captured @ self.gap) + (1 - self.share) * (articulated @ self.gap)
+        gap = apart * (self.share * (captured @ self.gap) + (1 - self.share) * (articulated @ self.gap))
         lips = articulated @ self.gap - articulated[..., _JAW]  # what the gap is without the jaw
         jaw = ((gap - lips) / RIG_GAP["jawOpen"]).clamp(0, 1)
         close = torch.minimum(articulated[..., _CLOSE], jaw)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voxface.dataset.rest import pearson
+from voxface.face.compare import pearson
 from voxface.face.gap import rig_gap
 from voxface.face.rig import ARKIT
 from voxface.stream import Array
