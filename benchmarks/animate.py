@@ -3,7 +3,7 @@
     python benchmarks/animate.py [--rounds 15] [--bundle default]
 
 10 s of speech as 16 kHz and 48 kHz WAV: file in, clip out, and written as Live Link CSV; one live step of 10 ms;
-`voxface animate` from a cold start. Process CPU time with wall time beside it.
+idle motion by itself; `voxface animate` from a cold start. Process CPU time with wall time beside it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ import soundfile
 
 import voxface
 from voxface.runtime.animate import open_animator
+from voxface.runtime.idle import Idle, IdleMotion
 from voxface.runtime.session import Session
+from voxface.stream import run_whole
 
 SAMPLE = Path(voxface.__file__).parent / "samples" / "hello.flac"
 FIELD_MARK_MS = 100.0  # "10 s of audio in 100 ms" is what systems of this kind promise, on a GPU
@@ -70,6 +72,22 @@ def steps(bundle: str, rate_hz: int = 16_000) -> None:
         print(f"one 10 ms step, {name}: median {times[len(times) // 2]:.3f} ms, p99 {times[-len(times) // 100]:.3f} ms")
 
 
+def idle(rounds: int) -> None:
+    """What idle motion costs by itself, where a bundle leaves everything but the mouth to it."""
+    sound = np.resize(soundfile.read(SAMPLE, dtype="float32")[0], 160_000)
+    motion = IdleMotion(Idle(), look_ahead_rows=6)
+    cpu, wall = measure(lambda: run_whole(motion, sound), rounds)
+    print(f"idle motion for 10 s: CPU {cpu:.2f} ms, wall {wall:.2f} ms")
+
+    def live() -> None:
+        state = motion.start()
+        for at in range(0, len(sound), 160):
+            state, _ = motion.step(state, sound[at : at + 160])
+
+    cpu, wall = measure(live, rounds)
+    print(f"idle motion in one 10 ms step, mean: CPU {cpu / 1000:.4f} ms, wall {wall / 1000:.4f} ms")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=15)
@@ -93,6 +111,7 @@ def main() -> None:
             )
             print(f"| {rate_hz // 1000} kHz WAV -> CSV file | {cpu:.1f} ms | {wall:.1f} ms | {FIELD_MARK_MS:.0f} ms |")
         steps(options.bundle)
+        idle(options.rounds)
         command = [
             sys.executable,
             "-m",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -47,24 +48,20 @@ class Blinks:
     strength: float = 1.0
 
     def start(self) -> BlinkState:
-        return BlinkState(self._timer.start(), ())
+        return BlinkState(_timer(self.seed).start(), ())
 
     def step(self, state: BlinkState, first: int, talk: Array) -> tuple[BlinkState, Array]:
         """Take (ticks,) talk in [0, 1], the first of them at row `first`; give (new state, (rows,) in [0, 1])."""
         count = TICK_ROWS * len(talk)
         per_tick = self.strength * TICK_S / 60
         passing = (per_tick * (REST_PER_MIN + (TALK_PER_MIN - REST_PER_MIN) * talk)).tolist()
-        timer, events = self._timer.step(state.timer, passing)
+        timer, events = _timer(self.seed).step(state.timer, passing)
         pulses = state.pulses + tuple(self._blink(first + TICK_ROWS * time, number) for time, number in events)
         closed = np.zeros(count)
         for pulse in pulses:
             rows, way = pulse.over(first, count)
             closed[rows] = np.maximum(closed[rows], way * pulse.height[0])
         return BlinkState(timer, tuple(pulse for pulse in pulses if pulse.end > first + count)), closed
-
-    @property
-    def _timer(self) -> Timer:
-        return Timer(self.seed, "blinks", SPREAD, SHORTEST, LONGEST)
 
     def _blink(self, start: float, number: int) -> Pulse:
         _, closing, opening, partial, height, *_ = draw(self.seed, "blinks", number)
@@ -75,6 +72,11 @@ class Blinks:
             ROW_RATE_HZ * _between(OPENING_S, opening),
             (_between(PARTIAL_HEIGHT, height) if partial < PARTIAL else 1.0,),
         )
+
+
+@lru_cache
+def _timer(seed: int) -> Timer:
+    return Timer(seed, "blinks", SPREAD, SHORTEST, LONGEST)
 
 
 def _between(span: tuple[float, float], share: float) -> float:

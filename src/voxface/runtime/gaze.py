@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -76,31 +77,25 @@ class Gaze:
 
     def start(self) -> GazeState:
         """The eyes look straight ahead."""
-        return GazeState(self._shift.start(), self._glance.start(), (0.0, 0.0), (), ())
+        shifts, glances = _timers(self.seed)
+        return GazeState(shifts.start(), glances.start(), (0.0, 0.0), (), ())
 
     def step(self, state: GazeState, first: int, talk: Array) -> tuple[GazeState, Array]:
         """Take (ticks,) talk in [0, 1], the first at row `first`; give (new state, (rows, 2) Place)."""
         count = TICK_ROWS * len(talk)
-        shift, due = self._shift.step(state.shift, [TICK_S / FIXATION_S] * len(talk))
+        when_shift, when_glance = _timers(self.seed)
+        shift, due = when_shift.step(state.shift, [TICK_S / FIXATION_S] * len(talk))
         shifts = state.shifts
         for time, number in due:
             shifts += (self._to(first + TICK_ROWS * time, number, shifts[-1].place if shifts else state.rest),)
         per_s = 1 / LISTENING_S + (1 / TALKING_S - 1 / LISTENING_S) * talk
-        glance, away = self._glance.step(state.glance, (TICK_S * per_s / (1 + AWAY_S * per_s)).tolist())
+        glance, away = when_glance.step(state.glance, (TICK_S * per_s / (1 + AWAY_S * per_s)).tolist())
         glances = state.glances + tuple(self._away(first + TICK_ROWS * time, number) for time, number in away)
         eyes, rest, left = _shifted(state.rest, shifts, first, count)
         for pulse in glances:
             rows, way = pulse.over(first, count)
             eyes[rows] += way[:, None] * pulse.height
         return GazeState(shift, glance, rest, left, tuple(p for p in glances if p.end > first + count)), eyes
-
-    @property
-    def _shift(self) -> Timer:
-        return Timer(self.seed, "fixations", 0.5, 0.3, 3.0)
-
-    @property
-    def _glance(self) -> Timer:
-        return Timer(self.seed, "glances", 0.6, 0.5, 4.0)
 
     def _to(self, start: float, number: int, before: Place) -> Shift:
         """A shift to a new place on the face."""
@@ -116,6 +111,12 @@ class Gaze:
         turn = saccade_rows(degrees)
         stays = ROW_RATE_HZ * AWAY_S * lognormal(stay, 0.5, 0.3, 2.0)
         return Pulse(start, turn, stays, turn, (degrees * math.cos(angle), degrees * math.sin(angle)))
+
+
+@lru_cache
+def _timers(seed: int) -> tuple[Timer, Timer]:
+    """When the eyes shift, and when they glance away; glances cannot overlap."""
+    return Timer(seed, "fixations", 0.5, 0.3, 3.0), Timer(seed, "glances", 0.6, 0.5, 4.0)
 
 
 def _shifted(rest: Place, shifts: tuple[Shift, ...], first: int, count: int) -> tuple[Array, Place, tuple[Shift, ...]]:

@@ -78,17 +78,22 @@ def load_idle(path: str | Path | None, seed: int | None = None) -> Idle:
     return Idle(**(table if seed is None else table | {"seed": seed}))
 
 
-class MotionState(NamedTuple):
-    """States of the parts; ticks still to be listened to before the first is drawn; ticks drawn; rows drawn and not yet
-    given; samples heard; rows given."""
+class PartsState(NamedTuple):
+    """States of the parts; ticks still to be listened to before the first is drawn; ticks drawn."""
 
-    prosody: Array
     speaker: SpeakerState
     blinks: BlinkState
     gaze: GazeState
     head: HeadState
     lead: int
     ticks: int
+
+
+class MotionState(NamedTuple):
+    """Samples the next tick needs; states of the parts; rows drawn and not yet given; samples heard; rows given."""
+
+    prosody: Array
+    parts: PartsState
     drawn: Array
     heard: int
     given: int
@@ -117,48 +122,43 @@ class IdleMotion:
 
     def start(self) -> MotionState:
         """Before the first sample it was silent."""
-        return MotionState(
-            self._prosody.start(), self._emphasis.start(), self._blinks.start(), self._gaze.start(), self._head.start(),
-            min(self.look_ahead_rows // TICK_ROWS, _LEAD_TICKS), 0, np.zeros((0, len(self.channels)), np.float32), 0, 0,
-        )  # fmt: skip
+        lead = min(self.look_ahead_rows // TICK_ROWS, _LEAD_TICKS)
+        parts = PartsState(
+            self._emphasis.start(), self._blinks.start(), self._gaze.start(), self._head.start(), lead, 0
+        )
+        return MotionState(self._prosody.start(), parts, np.zeros((0, len(self.channels)), np.float32), 0, 0)
 
     def step(self, state: MotionState, samples: Array) -> tuple[MotionState, Array]:
         """Take (n,) samples; give (new state, (rows, channels) float32)."""
         prosody, ticks = self._prosody.step(state.prosody, samples)
-        heard = state.heard + len(samples)
-        state = state._replace(prosody=prosody, heard=heard)
+        parts, drawn, heard = state.parts, state.drawn, state.heard + len(samples)
         if len(ticks):
-            state = self._listen(state, ticks)
+            parts, rows = self._listen(parts, ticks)
+            drawn = np.concatenate([drawn, rows[:, self._columns]])
         ready = 1 + (heard - ROW_WINDOW // 2) // ROW_HOP - self.look_ahead_rows
         due = max(0, ready - state.given)
-        return state._replace(drawn=state.drawn[due:], given=state.given + due), state.drawn[:due]
+        return MotionState(prosody, parts, drawn[due:], heard, state.given + due), drawn[:due]
 
     def finish(self, state: MotionState) -> Array:
         """The last rows: silence follows the sound."""
         ahead = np.zeros(self.look_ahead_rows * ROW_HOP + ROW_WINDOW // 2, np.float32)
         return self.step(state, ahead)[1]
 
-    def _listen(self, state: MotionState, ticks: Array) -> MotionState:
-        """What new ticks of prosody bring: rows, once the lead is made up."""
+    def _listen(self, state: PartsState, ticks: Array) -> tuple[PartsState, Array]:
+        """(ticks, 3) of Prosody -> four rows for each tick over all of IDLE, none until the lead is made up."""
         speaker, said = self._emphasis.step(state.speaker, ticks)
         skip = min(state.lead, len(said))
-        state = state._replace(speaker=speaker, lead=state.lead - skip)
-        if skip == len(said):
-            return state
-        state, rows = self._draw(state, said[skip:])
-        return state._replace(drawn=np.concatenate([state.drawn, rows[:, self._columns]]))
-
-    def _draw(self, state: MotionState, said: Array) -> tuple[MotionState, Array]:
-        """(ticks, 3) of Emphasis -> four rows for each tick, over all of IDLE."""
-        first = TICK_ROWS * state.ticks
+        said, first = said[skip:], TICK_ROWS * state.ticks
+        if not len(said):
+            return state._replace(speaker=speaker, lead=state.lead - skip), np.zeros((0, len(IDLE)), np.float32)
         blinks, closed = self._blinks.step(state.blinks, first, said[:, 0])
         gaze, eyes = self._gaze.step(state.gaze, first, said[:, 0])
         head, moved = self._head.step(state.head, state.ticks, said)
         eyes *= self.idle.gaze
         if self._holds_eyes and self.idle.gaze:
             eyes -= moved[:, :2]  # the eyes stay where they look while the head turns
-        ticks = state.ticks + len(said)
-        return state._replace(blinks=blinks, gaze=gaze, head=head, ticks=ticks), _columns(closed, eyes, moved)
+        after = PartsState(speaker, blinks, gaze, head, state.lead - skip, state.ticks + len(said))
+        return after, _columns(closed, eyes, moved)
 
 
 def _columns(closed: Array, eyes: Array, moved: Array) -> Array:

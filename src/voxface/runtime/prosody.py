@@ -108,7 +108,7 @@ class Emphasis:
     tone:   pitch against the speaker's mean, in [-1, 1]; 1 is half an octave up
 
     Everything is a continuous function of the sound (no thresholds that jump), see Timer. The level of the room is the
-    running minimum, which rises 3 dB/s (as audio.voice); the speaker's means forget with a time constant of 6 s of
+    running minimum, which rises 3 dB/s (as audio.voice); the speaker's means forget with a time constant of 4 s of
     voiced speech. Stressed syllables are louder and higher than their neighbours (D. Fry, "Experiments in the
     perception of stress", Language and Speech 1, 1958).
     """
@@ -122,7 +122,8 @@ class Emphasis:
         floor, talk, mass, pitches, levels = state
         out = []
         for pitch, voicing, level in ticks.tolist():
-            floor = max(min(level, floor + _RISE_DB), _LOWEST_ROOM_DB)
+            sound = 1.0 if level > -70 else (level + 80) / 10  # digital silence says nothing of the room
+            floor = max(min(floor + _RISE_DB * sound, level + 60 * (1 - sound)), _LOWEST_ROOM_DB)
             over = (level - floor - 6) / 12
             active = 0.0 if over < 0 else 1.0 if over > 1 else over
             talk += (active - talk) * (_ATTACK if active > talk else _RELEASE)
@@ -138,5 +139,5 @@ class Emphasis:
 
 
 _RISE_DB, _LOWEST_ROOM_DB = 3.0 * TICK_S, -65.0
-_FORGET = TICK_S / 6.0
+_FORGET = TICK_S / 4.0
 _ATTACK, _RELEASE = TICK_S / 0.15, TICK_S / 0.6

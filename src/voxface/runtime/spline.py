@@ -34,11 +34,11 @@ def through(controls: Array, phases: int) -> Array:
 
 
 def noise(seed: int, part: str, first: int, count: int, spacing: int) -> Array:
-    """Smooth noise at ticks first ... first + count - 1, a new control point every `spacing` ticks.
+    """Smooth noise at ticks first ... first + count - 1 (from 0 on), a new control point every `spacing` ticks.
 
-    first: >= -spacing, so that a curve can have a past · Returns: (count, 8) float64 in [-1, 1], standard deviation .4
+    Returns: (count, 8) float64 in [-1, 1], standard deviation .4.
     """
-    knot, phase = np.divmod(np.arange(first + spacing, first + spacing + count), spacing)
+    knot, phase = np.divmod(np.arange(first, first + count), spacing)
     low = int(knot[0])
     table = 2 * draws(seed, part, low, int(knot[-1]) - low + 4) - 1
     windows = table[(knot - low)[:, None] + _FOUR]  # (count, 4, 8)
