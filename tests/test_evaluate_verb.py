@@ -14,7 +14,7 @@ import pytest
 from tests.test_evaluation import JAW, sound
 from voxface.bundle import shipped_bundles
 from voxface.evaluation.baselines import loudness_db
-from voxface.evaluation.report import CAPTURED
+from voxface.evaluation.group import TRUTH
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_the_program_judges_and_writes_its_report(dataset: Path) -> None:
     assert (ridge["predictor"], ridge["r"]["mean"] > 0.8) == ("ridge on log-mel", True)
     assert groups["home test"]["predictors"][0]["closures_judged"] == 2
     if importlib.util.find_spec("matplotlib"):
-        assert {path.name for path in out.glob("*.png")} == {"curves_home_test.png", "curves_far.png"}
+        assert {path.name for path in out.glob("*.png")} == {"curves_home_test.png", "curves_far.png", "sheet.png"}
 
 
 def test_the_program_judges_the_shipped_bundle_in_json(dataset: Path) -> None:
@@ -89,7 +89,7 @@ def test_the_program_judges_the_shipped_bundle_in_json(dataset: Path) -> None:
     (group,) = json.loads(done.stdout)["groups"].values()
     names = [row["predictor"] for row in group["predictors"]]
     assert names[0].startswith("bundle ")
-    assert names[1:] == ["mean face", "log energy", "ridge on log-mel", "ridge for strangers", CAPTURED]
+    assert names[1:] == ["mean face", "log energy", "ridge on log-mel", "ridge for strangers", TRUTH]
 
 
 def test_the_program_refuses_to_judge_on_training_videos(dataset: Path) -> None:

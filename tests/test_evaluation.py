@@ -17,19 +17,10 @@ from voxface.errors import DatasetError, InputError, MissingDependencyError
 from voxface.evaluation.baselines import fit_baselines, fit_log_energy, fit_mean_face, loudness_db
 from voxface.evaluation.evaluate import BundlePredictor, captured, compare, evaluate
 from voxface.evaluation.events import FIRST_PHONE, Events, read_events, word_events
-from voxface.evaluation.metrics import (
-    Mean,
-    best_lag_ms,
-    closed_near,
-    lag_curve,
-    opening,
-    pearson,
-    spread,
-    third_difference,
-)
+from voxface.evaluation.group import TRUTH, GroupReport
+from voxface.evaluation.metrics import Mean, best_lag_ms, clip_r, lag_curve, opening, spread, third_difference
 from voxface.evaluation.plot import draw_curves
 from voxface.evaluation.predictor import Prediction
-from voxface.evaluation.report import CAPTURED, GroupReport
 from voxface.evaluation.ridge import MelRidge, RidgeConfig, fit_ridge, mel_context, normal_equations, solve
 from voxface.evaluation.scores import gather, score_clip, speech_rows
 from voxface.face.gap import RIG_GAP, rig_gap
@@ -77,12 +68,12 @@ def predicted(gap: Sequence[float] | np.ndarray) -> Prediction:
 def test_correlation_of_small_cases() -> None:
     """Same shape 1, upside down -1, a hand-counted 0.5; still prediction 0, still truth and too few rows none."""
     truth = np.array([1.0, 2.0, 3.0])
-    assert pearson(10 * truth - 3, truth) == pytest.approx(1)
-    assert pearson(-truth, truth) == pytest.approx(-1)
-    assert pearson(np.array([1.0, 3.0, 2.0]), truth) == pytest.approx(0.5)
-    assert pearson(np.full(3, 0.2), truth) == 0
-    assert pearson(truth, np.full(3, 0.2)) is None
-    assert pearson(truth[:2], truth[:2]) is None
+    assert clip_r(10 * truth - 3, truth) == pytest.approx(1)
+    assert clip_r(-truth, truth) == pytest.approx(-1)
+    assert clip_r(np.array([1.0, 3.0, 2.0]), truth) == pytest.approx(0.5)
+    assert clip_r(np.full(3, 0.2), truth) == 0
+    assert clip_r(truth, np.full(3, 0.2)) is None
+    assert clip_r(truth[:2], truth[:2]) is None
 
 
 def test_mean_and_standard_error_follow_the_formula() -> None:
@@ -125,19 +116,6 @@ def test_spread_and_opening_of_counted_cases() -> None:
     """0...100 spreads over 90 between its percentiles; negative gaps count as closed, not as the opposite of open."""
     assert spread(np.arange(101.0)) == pytest.approx(90)
     assert opening(np.array([0.4, -0.2, 9.0]), np.array([True, True, False])) == (pytest.approx(0.4), 2)
-
-
-def test_closures_are_counted_within_twenty_milliseconds() -> None:
-    """Closed two rows beside an event counts, three rows beside does not, 0.06 itself is open, unseen is not judged."""
-    gap = np.full(100, 0.3)
-    gap[12] = 0.05
-    valid = np.ones(100, bool)
-    assert closed_near(gap, valid, [0.10]) == (1, 1)
-    assert closed_near(gap, valid, [0.14]) == (1, 1)
-    assert closed_near(gap, valid, [0.09, 0.15]) == (0, 2)
-    assert closed_near(np.full(100, 0.06), valid, [0.5]) == (0, 1)
-    assert closed_near(gap, np.arange(100) > 50, [0.10]) == (0, 0)
-    assert closed_near(gap, valid, [7.0]) == (0, 0)
 
 
 def test_speech_is_what_lies_within_25_db_of_the_loudest() -> None:
@@ -258,7 +236,7 @@ def test_the_ridge_finds_a_planted_line() -> None:
     train = [recording(f"t{i}", i, "train") for i in range(6)]
     ridge = fit_ridge(train, [recording("v", 50, "validate")], SMALL)
     unseen = recording("u", 99)
-    assert pearson(ridge.predict(unseen.samples).gap, unseen.gap) == pytest.approx(1, abs=0.005)
+    assert clip_r(ridge.predict(unseen.samples).gap, unseen.gap) == pytest.approx(1, abs=0.005)
     assert ridge.matrix[40, -1] > 10 * np.abs(np.delete(ridge.matrix[:-1, -1], 40)).max()
 
 
@@ -270,7 +248,7 @@ def test_the_ridge_is_chosen_on_the_validation_recordings_alone() -> None:
     r = {}
     for penalty in SMALL.penalties:
         ridge = MelRidge(SMALL, solve(design, cross, penalty * rows), penalty)
-        r[penalty] = Mean.of([pearson(ridge.predict(v.samples).gap, v.gap) for v in validate]).value
+        r[penalty] = Mean.of([clip_r(ridge.predict(v.samples).gap, v.gap) for v in validate]).value
     assert r[chosen.penalty] == max(filter(None, r.values()))
     with pytest.raises(DatasetError, match="validation"):
         fit_ridge(train, [], SMALL)
@@ -306,11 +284,11 @@ def test_the_report_always_holds_every_baseline(
     text, value = report.to_markdown(), json.loads(json.dumps(report.to_json(), allow_nan=False))
     for group in report.groups:
         names = [row["predictor"] for row in value["groups"][group.name]["predictors"]]
-        assert names == ["still", "mean face", "log energy", "ridge on log-mel", "ridge for strangers", CAPTURED]
+        assert names == ["still", "mean face", "log energy", "ridge on log-mel", "ridge for strangers", TRUTH]
     assert text.count("ridge on log-mel") >= 6
     assert "| near test (2) all" in text
-    assert report.groups[0].judged.judged == (1, 1)
-    assert report.groups[1].judged.recall is None
+    assert (report.groups[0].judged.closures.recall.count, report.groups[0].judged.closures.false_rate.count) == (1, 1)
+    assert report.groups[1].judged.closures.recall.value is None
     assert report.headline()["far"]["gap_r"] == 0
     assert report.headline()["far"]["ridge on log-mel gap_r"] > 0.5  # type: ignore[operator]
 
@@ -352,12 +330,10 @@ def test_empty_groups_are_refused(
 def test_curves_are_drawn_as_a_picture(
     report_groups: tuple[dict[str, list[Recording]], list[Recording], list[Recording]], tmp_path: Path
 ) -> None:
-    """A PNG per group, from the clip with the lowest r to the highest, gaps in the capture left out."""
+    """A PNG per group, gaps in the capture left out."""
     pytest.importorskip("matplotlib", reason="the plot extra is not installed")
     groups, train, validate = report_groups
     report = compare("x", "", fit_baselines(train, validate)[2:], groups)
-    r = [curve.r for curve in report.groups[0].curves]
-    assert r == sorted(r)  # type: ignore[type-var]
     draw_curves(report.groups[0], tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 

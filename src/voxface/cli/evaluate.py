@@ -30,8 +30,11 @@ def evaluate(
         Path | None, typer.Option(help="Word times (clip, start_s, end_s, word; tab-separated): judges closures.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for report.md, report.json and curves.")
+        Path | None, typer.Option("--output", "-o", help="Folder for report.md, report.json, curves and sheet.png.")
     ] = None,
+    robust: Annotated[
+        bool, typer.Option("--robust", help="Judge on noisy, narrow, echoing and quiet copies, too: 7 times the time.")
+    ] = False,
     baselines_only: Annotated[
         bool, typer.Option("--baselines-only", help="No bundle: the ridge beside the other baselines.")
     ] = False,
@@ -40,7 +43,7 @@ def evaluate(
     debug: Debug = False,
     json: Json = False,
 ) -> None:
-    """Judge a model, as shipped, on captured faces; the mean face, log energy and a ridge stand beside it."""
+    """Judge a model, as shipped, on captured faces and synthetic speech, beside mean face, log energy and ridges."""
     with running(quiet, verbose, debug, json) as out:
         from voxface.bundle import load_bundle
         from voxface.dataset.dataset import load_dataset
@@ -57,7 +60,7 @@ def evaluate(
             _refuse_training_videos(home, name, other)
             groups[name] = [other.read(entry) for entry in other.manifest.entries]
         out.say(f"fitting the baselines on {len(train)} recordings ...")
-        _show(out, judge(model, groups, train, validate, events), output)
+        _show(out, judge(model, groups, train, validate, events, robust), output)
 
 
 def _named(pairs: list[str]) -> dict[str, Path]:
@@ -89,9 +92,9 @@ def _refuse_training_videos(home: Dataset, name: str, other: Dataset) -> None:
 
 
 def _show(out: Output, report: Report, output: Path | None) -> None:
-    from voxface.evaluation.report import against, details, summary
+    from voxface.evaluation.tables import against, details
 
-    text = [f"{report.title}. {report.fitted}", summary(report.groups)]
+    text = [f"{report.title}. {report.fitted}", report.short()]
     text += [f"{group.name}, {group.clips} clips\n{details(group)}" for group in report.groups] if out.verbose else []
     text += [against(group) for group in report.groups]
     files = _write(out, report, output) if output else []
@@ -100,8 +103,7 @@ def _show(out: Output, report: Report, output: Path | None) -> None:
 
 
 def _write(out: Output, report: Report, folder: Path) -> list[Path]:
-    """Write report.md, report.json and one picture of curves per group; give their paths."""
-    from voxface.evaluation.plot import draw_curves
+    """Write report.md, report.json and the pictures; give their paths."""
     from voxface.files import atomic_write
 
     files = [folder / "report.md", folder / "report.json"]
@@ -111,10 +113,22 @@ def _write(out: Output, report: Report, folder: Path) -> list[Path]:
         json_text.dump(report.to_json(), file, indent=1, allow_nan=False)
         file.write("\n")
     try:
-        for group in report.groups:
-            path = folder / f"curves_{re.sub(r'[^A-Za-z0-9._-]+', '_', group.name)}.png"
-            draw_curves(group, path)
-            files.append(path)
+        files += _draw(report, folder)
     except MissingDependencyError as error:
         out.say(f"no curves drawn: {error}")
+    return files
+
+
+def _draw(report: Report, folder: Path) -> list[Path]:
+    """One picture of curves per group, and a sheet of every clip of the small groups of captured faces."""
+    from voxface.evaluation.plot import draw_curves
+    from voxface.evaluation.sheet import draw_sheet, sheet_groups
+
+    files = []
+    for group in report.groups:
+        files.append(folder / f"curves_{re.sub(r'[^A-Za-z0-9._-]+', '_', group.name)}.png")
+        draw_curves(group, files[-1])
+    if shown := sheet_groups(report.groups):
+        files.append(folder / "sheet.png")
+        draw_sheet(shown, files[-1])
     return files

@@ -10,6 +10,7 @@ import numpy as np
 
 from voxface.dataset.loudness import QUIET_DB, relative_level_db
 from voxface.dataset.recording import calibrated
+from voxface.face.compare import pearson
 from voxface.face.gap import map_to_rig, rig_gap
 from voxface.face.rig import ARKIT
 from voxface.stream import Array
@@ -97,12 +98,3 @@ def calibrate(parts: Sequence[SpeakerRows]) -> Calibration:
     rig = rig_gap(calibrated(weights, rest), ARKIT)
     scale, offset = map_to_rig(gap, rig)
     return Calibration(rest, "quiet" if enough else "percentile", known, count, scale, offset, pearson(gap, rig))
-
-
-def pearson(a: Array, b: Array) -> float:
-    """Pearson r of two equally long rows of numbers; 0 where one of them never moves."""
-    if len(a) < 2:
-        return 0.0
-    x, y = a - np.mean(a, dtype=np.float64), b - np.mean(b, dtype=np.float64)
-    size = float(np.sqrt((x @ x) * (y @ y)))
-    return float(x @ y) / size if size > 1e-12 else 0.0

@@ -10,8 +10,8 @@ import numpy as np
 from voxface.dataset.dataset import Dataset
 from voxface.dataset.quality import total
 from voxface.dataset.recording import SPLITS, Recording
-from voxface.dataset.rest import pearson
 from voxface.dataset.windows import OVERLAP_ROWS, WINDOW_ROWS, window_starts
+from voxface.face.compare import pearson
 from voxface.face.gap import rig_gap
 from voxface.face.rig import ARKIT
 

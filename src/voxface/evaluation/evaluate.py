@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -10,18 +10,18 @@ from voxface.bundle import Bundle
 from voxface.dataset.recording import Recording
 from voxface.errors import DatasetError
 from voxface.evaluation.baselines import fit_baselines
-from voxface.evaluation.events import Events
+from voxface.evaluation.events import Events, phone_events
+from voxface.evaluation.group import TRUTH, Curve, GroupReport
 from voxface.evaluation.predictor import Prediction, Predictor
-from voxface.evaluation.report import CAPTURED, Curve, GroupReport, Report
-from voxface.evaluation.scores import Scores, gather, score_clip
+from voxface.evaluation.report import Report
+from voxface.evaluation.resting import resting
+from voxface.evaluation.robust import other_voices, robustness
+from voxface.evaluation.scores import ClipScores, Scores, gather, score_clip
 from voxface.face.gap import rig_gap
 from voxface.face.rig import ARKIT
 from voxface.runtime.animator import Animator
 from voxface.runtime.polish import Polish
 from voxface.stream import Array, run_whole
-
-CURVES = 5
-"""Clips drawn per group: the worst, the best, and what lies evenly between them."""
 
 
 class BundlePredictor:
@@ -49,25 +49,35 @@ def evaluate(
     train: Sequence[Recording],
     validate: Sequence[Recording],
     words: Mapping[str, Events] | None = None,
+    robust: bool = False,
 ) -> Report:
     """Judge a bundle, and always its baselines too.
 
     Args:
         bundle: as shipped; None judges the ridge against the other baselines (before there is a bundle).
         groups: recordings to be judged on, by the name of the group.
-        train: recordings that the baselines are fitted on: those the bundle was trained on.
-        validate: recordings that choose the ridge's penalty.
-        words: closures by recording name (events.read_events); without them closures are not judged.
+        train: recordings that the baselines are fitted on: the captured ones of those the bundle was trained on.
+        validate: captured recordings that choose the ridge's penalty.
+        words: closures by recording name (events.read_events); recordings with known phones need none.
+        robust: also judge on noisy, narrow, echoing and quiet copies of every group.
     Raises: DatasetError: a group is empty, or the baselines cannot be fitted.
     """
     for name, recordings in groups.items():
         if not recordings:
             raise DatasetError(f"group {name!r} has no recordings to judge on.")
+    train, validate = _captured_ones(train), _captured_ones(validate)
     baselines: list[Predictor] = list(fit_baselines(train, validate))
     judged = [BundlePredictor(bundle)] if bundle is not None else [baselines.pop(2)]
-    seconds = sum(recording.duration_s for recording in train)
-    fitted = f"Baselines fitted on {len(train)} recordings ({seconds / 60:.1f} min); {len(validate)} chose the ridge."
-    return compare(judged[0].name, fitted, [*judged, *baselines], groups, words)
+    minutes = sum(recording.duration_s for recording in train) / 60
+    fitted = (
+        f"Baselines fitted on {len(train)} captured recordings ({minutes:.1f} min); {len(validate)} chose the ridge."
+    )
+    return compare(judged[0].name, fitted, [*judged, *baselines], groups, words, train if robust else None)
+
+
+def _captured_ones(recordings: Sequence[Recording]) -> list[Recording]:
+    """Baselines learn real faces: the curves of synthetic speech are for nets."""
+    return [recording for recording in recordings if not recording.synthetic]
 
 
 def compare(
@@ -76,29 +86,50 @@ def compare(
     predictors: Sequence[Predictor],
     groups: Mapping[str, Sequence[Recording]],
     words: Mapping[str, Events] | None = None,
+    voices: Sequence[Recording] | None = None,
 ) -> Report:
-    """Run every predictor on every group; the first predictor is the one that is judged."""
-    found = tuple(_group(name, recordings, predictors, words or {}) for name, recordings in groups.items())
-    return Report(title, fitted, found)
+    """Run every predictor on every group; the first predictor is the one that is judged.
+
+    Args:
+        voices: where given, all are also judged on worse speech; these talk in the babble.
+    """
+    words = words or {}
+    found = tuple(_group(name, recordings, predictors, words) for name, recordings in groups.items())
+    worse = tuple(
+        robustness(name, groups[name], group.rows[:-1], predictors, other_voices(groups, voices, name), words)
+        for name, group in zip(groups, found, strict=True)
+        if voices is not None
+    )
+    return Report(title, fitted, found, resting(predictors), worse)
 
 
 def _group(
     name: str, recordings: Sequence[Recording], predictors: Sequence[Predictor], words: Mapping[str, Events]
 ) -> GroupReport:
-    rows = [_scores(predictor, recordings, words) for predictor in predictors]
-    truth = [score_clip(one, captured(one), words.get(one.name)) for one in recordings]
+    first = [predictors[0].predict(one.samples) for one in recordings]
+    judged = _scores(predictors[0].name, recordings, first, words)
+    others = [
+        _scores(other.name, recordings, (other.predict(one.samples) for one in recordings), words)
+        for other in predictors[1:]
+    ]
+    truth = _scores(TRUTH, recordings, map(captured, recordings), words)
+    curves = zip(recordings, judged.clips, first, strict=True)
     return GroupReport(
         name=name,
         clips=len(recordings),
         seconds=sum(recording.duration_s for recording in recordings),
-        rows=(*rows, gather(CAPTURED, truth)),
-        curves=_curves(predictors[0], recordings, rows[0]),
+        synthetic=all(recording.synthetic for recording in recordings),
+        rows=(judged, *others, truth),
+        curves=tuple(_curve(one, clip, face, words.get(one.name)) for one, clip, face in curves),
     )
 
 
-def _scores(predictor: Predictor, recordings: Sequence[Recording], words: Mapping[str, Events]) -> Scores:
-    clips = [score_clip(one, predictor.predict(one.samples), words.get(one.name)) for one in recordings]
-    return gather(predictor.name, clips)
+def _scores(
+    name: str, recordings: Sequence[Recording], faces: Iterable[Prediction], words: Mapping[str, Events]
+) -> Scores:
+    return gather(
+        name, [score_clip(one, face, words.get(one.name)) for one, face in zip(recordings, faces, strict=True)]
+    )
 
 
 def captured(recording: Recording) -> Prediction:
@@ -106,19 +137,12 @@ def captured(recording: Recording) -> Prediction:
     return Prediction(recording.calibrated(), recording.rig_gap_target())
 
 
-def _curves(predictor: Predictor, recordings: Sequence[Recording], scores: Scores) -> tuple[Curve, ...]:
-    """Clips from the lowest to the highest r, evenly chosen: no picking of pretty ones."""
-    r = [clip.r if clip.r is not None else -2.0 for clip in scores.clips]
-    order = np.argsort(r, kind="stable")
-    chosen = order[np.unique(np.linspace(0, len(order) - 1, min(CURVES, len(order))).round().astype(int))]
-    return tuple(
-        Curve(
-            name=recordings[i].name,
-            r=scores.clips[i].r,
-            samples=recordings[i].samples,
-            captured=recordings[i].rig_gap_target(),
-            valid=recordings[i].valid,
-            predicted=predictor.predict(recordings[i].samples).gap,
-        )
-        for i in chosen
+def _curve(recording: Recording, scores: ClipScores, face: Prediction, events: Events | None) -> Curve:
+    return Curve(
+        scores=scores,
+        samples=recording.samples,
+        captured=recording.rig_gap_target(),
+        valid=recording.valid,
+        predicted=face.gap,
+        closed_s=(events or phone_events(recording.phones)).closed,
     )

@@ -12,18 +12,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voxface.face.gap import CLOSED_BELOW
+from voxface.face.compare import pearson, stands_still
 from voxface.stream import Array
 from voxface.timebase import ROW_RATE_HZ
 
 MAX_LAG_ROWS = 20  # 200 ms
-CLOSURE_ROWS = 2  # a closure is looked for within 20 ms of its event
-STILL = 1e-6  # a curve whose standard deviation is below this stands still
+MOVES = 0.005
+"""A true channel whose standard deviation over a clip is below this does not move there: its r would be noise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """A mean over clips and its standard error: std(ddof=1) / sqrt(count); None where too few clips allow it."""
+    """A number of a group of clips and its standard error; None where too few clips allow it.
+
+    Of a mean over clips, the error is std(ddof=1) / sqrt(count), and count are the clips; of a number that is pooled
+    over the events of all clips (closures.py), it is a jackknife over clips, and count are the events.
+    """
 
     value: float | None
     error: float | None
@@ -39,18 +43,9 @@ class Mean:
         return cls(float(known.mean()), error, len(known))
 
 
-def pearson(prediction: Array, truth: Array) -> float | None:
+def clip_r(prediction: Array, truth: Array) -> float | None:
     """Pearson's r of two (rows,) curves; 0 for a still prediction, None for a still truth or fewer than 3 rows."""
-    if len(truth) < 3:
-        return None
-    left = prediction.astype(np.float64) - prediction.mean(dtype=np.float64)
-    right = truth.astype(np.float64) - truth.mean(dtype=np.float64)
-    size, scale = float(left @ left), float(right @ right)
-    if scale < len(truth) * STILL**2:
-        return None
-    if size < len(truth) * STILL**2:
-        return 0.0
-    return float(np.clip(left @ right / math.sqrt(size * scale), -1, 1))
+    return None if stands_still(truth) else pearson(prediction, truth)
 
 
 def lag_curve(prediction: Array, truth: Array, valid: Array, reach: int = MAX_LAG_ROWS) -> list[float | None]:
@@ -59,32 +54,54 @@ def lag_curve(prediction: Array, truth: Array, valid: Array, reach: int = MAX_LA
     Args:
         prediction: (rows,). truth: (rows,). valid: (rows,) bool, rows of the truth that count.
     """
-    return [_at_lag(prediction, truth, valid, lag) for lag in range(-reach, reach + 1)]
+    return [r_at_lag(prediction, truth, valid, lag) for lag in range(-reach, reach + 1)]
 
 
-def _at_lag(prediction: Array, truth: Array, valid: Array, lag: int) -> float | None:
+def r_at_lag(prediction: Array, truth: Array, valid: Array, lag: int, heard: Array | None = None) -> float | None:
+    """r of prediction[t + lag] with truth[t], as if the face had been recorded `lag` rows later.
+
+    Args:
+        valid: (rows,) bool, rows of the truth that count.
+        heard: (rows,) bool, rows of the sound that count, which stay where the prediction is; None: all.
+    """
     rows = len(truth)
     first, last = max(0, -lag), min(rows, rows - lag)
     if last <= first:
         return None
-    keep = valid[first:last]
-    return pearson(prediction[first + lag : last + lag][keep], truth[first:last][keep])
+    moved, keep = slice(first + lag, last + lag), valid[first:last]
+    if heard is not None:
+        keep = keep & heard[moved]
+    return clip_r(prediction[moved][keep], truth[first:last][keep])
+
+
+def best_lag(curve: Sequence[float | None]) -> int | None:
+    """The lag in rows at which r is highest; of several that tie, the smallest. None where nothing correlates at any.
+
+    Args:
+        curve: r at lags of -n...+n rows, as lag_curve gives it.
+    """
+    reach = len(curve) // 2
+    known = [(value, -abs(i - reach), i - reach) for i, value in enumerate(curve) if value is not None]
+    return max(known)[2] if known and any(value for value, _, _ in known) else None
 
 
 def best_lag_ms(curves: Sequence[Sequence[float | None]]) -> float | None:
-    """The lag in ms at which r, averaged over clips, is highest; the smallest such lag where several tie.
+    """The lag in ms at which r, averaged over clips, is highest.
 
     Args:
         curves: one lag_curve per clip. None where no clip has an r, or where nothing correlates at any lag.
     """
-    if not curves:
-        return None
-    means = [Mean.of(values).value for values in zip(*curves, strict=True)]
-    reach = len(means) // 2
-    known = [(value, -abs(i - reach), i - reach) for i, value in enumerate(means) if value is not None]
-    if not known or not any(value for value, _, _ in known):
-        return None
-    return max(known)[2] * 1000 / ROW_RATE_HZ
+    lag = best_lag([Mean.of(values).value for values in zip(*curves, strict=True)])
+    return None if lag is None else lag * 1000 / ROW_RATE_HZ
+
+
+def channel_rs(prediction: Array, truth: Array, observed: Array) -> Array:
+    """(channels,) r of each channel of two (rows, channels) faces; NaN where it is not observed or does not move."""
+    found = np.full(len(observed), np.nan)
+    for i in np.flatnonzero(observed & (truth.std(axis=0) >= MOVES) if len(truth) else []):
+        r = clip_r(prediction[:, i], truth[:, i])
+        found[i] = np.nan if r is None else r
+    return found
 
 
 def third_difference(values: Array, valid: Array) -> float | None:
@@ -107,21 +124,6 @@ def opening(gap: Array, where: Array) -> tuple[float, int]:
     """(sum of max(gap, 0) over the chosen rows, how many they are)."""
     chosen = gap[where]
     return float(np.maximum(chosen, 0).sum(dtype=np.float64)), len(chosen)
-
-
-def closed_near(gap: Array, valid: Array, times_s: Sequence[float]) -> tuple[int, int]:
-    """(events at which the rig gap falls below 0.06 within 20 ms, events judged).
-
-    An event with no valid row within 20 ms is not judged.
-    """
-    hits = judged = 0
-    for time_s in times_s:
-        row = time_s * ROW_RATE_HZ
-        near = slice(max(0, math.ceil(row - CLOSURE_ROWS - 1e-6)), max(0, math.floor(row + CLOSURE_ROWS + 1e-6) + 1))
-        seen = gap[near][valid[near]]
-        judged += bool(len(seen))
-        hits += bool((seen < CLOSED_BELOW).any())
-    return hits, judged
 
 
 def ratio(above: float, below: float) -> float | None:

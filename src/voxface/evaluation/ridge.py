@@ -10,7 +10,7 @@ import numpy as np
 from voxface.audio.features import MEL_BANDS, FeatureSpec
 from voxface.dataset.recording import Recording
 from voxface.errors import DatasetError
-from voxface.evaluation.metrics import Mean, pearson
+from voxface.evaluation.metrics import Mean, clip_r
 from voxface.evaluation.predictor import Prediction, as_prediction, face_rows
 from voxface.stream import Array, run_whole
 
@@ -96,7 +96,7 @@ def fit_ridge(train: Sequence[Recording], validate: Sequence[Recording], config:
 
 def _gap_r(ridge: MelRidge, recording: Recording) -> float | None:
     predicted = ridge.predict(recording.samples).gap
-    return pearson(predicted[recording.valid], recording.gap[recording.valid])
+    return clip_r(predicted[recording.valid], recording.gap[recording.valid])
 
 
 def normal_equations(recordings: Sequence[Recording], config: RidgeConfig) -> tuple[Array, Array, int]:
