@@ -11,7 +11,7 @@ import typer
 
 from voxface.cli.flags import Debug, Json, Quiet, Verbose
 from voxface.cli.output import Output, running
-from voxface.errors import MissingDependencyError, UsageError
+from voxface.errors import MissingDependencyError, SomeFailedError, UsageError
 from voxface.timebase import clock_text
 
 if TYPE_CHECKING:
@@ -64,6 +64,11 @@ def synth(
                 plan, out, rule.text, table, jobs=jobs or os.cpu_count() or 1, advance=lambda name: bar.advance()
             )
         _report(shown, plan, built, time.monotonic() - begun)
+        if built.missing:
+            raise SomeFailedError(
+                f"{built.missing} of {len(plan)} recordings could not be spoken; the dataset holds the others.",
+                hint="The lines above say why; the same command tries them again.",
+            )
 
 
 def _installed(shown: Output, names: str) -> list[Voice]:

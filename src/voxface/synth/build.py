@@ -14,22 +14,29 @@ from voxface.articulation.table import Table, load_table
 from voxface.dataset.dataset import Dataset
 from voxface.dataset.manifest import Entry, Manifest, check_out, save_manifest
 from voxface.dataset.rest import Calibration
-from voxface.dataset.store import Facts, remove_others
+from voxface.dataset.store import FOLDER, Facts, remove_others
 from voxface.errors import MissingDependencyError
 from voxface.face.rig import ARKIT
-from voxface.synth.make import Made, make
+from voxface.synth.make import Articulation, Made, make
 from voxface.synth.plan import Script
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a build gave: the dataset; a line per text or recording left out; unknown phones and how often; how many
-    recordings were there before."""
+    """What a build gave.
+
+    dataset: on disk
+    faults:  a line per text or recording that was left out
+    unknown: phones nobody knows, with their engine, and how often they came
+    kept:    recordings that were there before
+    missing: recordings of which nothing could be said
+    """
 
     dataset: Dataset
     faults: tuple[str, ...]
     unknown: tuple[tuple[str, int], ...]
     kept: int
+    missing: int
 
 
 def build_synthetic(
@@ -46,9 +53,9 @@ def build_synthetic(
     The manifest comes last. The engines are programs of their own, so threads are enough to keep `jobs` cores busy.
     Raises: MissingDependencyError: nothing could be said. OutputError, LimitError: `out` cannot be written.
     """
-    folder, table = Path(out), table or load_table()
+    folder = Path(out)
     check_out(folder)
-    made = _make_all(plan, folder, table, jobs, advance)
+    made = _make_all(plan, folder, Articulation.of(table or load_table()), jobs, advance)
     entries = [_entry(one.script, one.facts) for one in made if one.facts]
     faults = tuple(fault for one in made for fault in one.faults)
     if not entries:
@@ -57,18 +64,33 @@ def build_synthetic(
     manifest = Manifest(tuple(sorted(entries, key=lambda entry: entry.name)), speakers, split_rule, {}, {})
     save_manifest(folder, manifest)
     remove_others(folder, {entry.facts.file for entry in entries})
+    _sweep(folder)
     unknown: Counter[str] = Counter()
     for one in made:
         unknown.update({f"{one.script.voice.engine} {name}": count for name, count in one.unknown})
-    return Built(Dataset(folder, manifest), faults, tuple(sorted(unknown.items())), sum(one.kept for one in made))
+    kept = sum(one.kept for one in made)
+    return Built(Dataset(folder, manifest), faults, tuple(sorted(unknown.items())), kept, len(made) - len(entries))
 
 
 def _make_all(
-    plan: Sequence[Script], folder: Path, table: Table, jobs: int, advance: Callable[[str], None]
+    plan: Sequence[Script], folder: Path, articulation: Articulation, jobs: int, advance: Callable[[str], None]
 ) -> list[Made]:
-    """All scripts, in their order. What is under way when an error or Ctrl-C comes is finished, the rest not begun."""
+    """All scripts, in their order. What is under way when an error or Ctrl-C comes is finished, the rest not begun.
+
+    A voice that could say nothing of a whole recording is not asked again.
+    """
+    broken: set[str] = set()
+
+    def one(script: Script) -> Made:
+        if script.voice.speaker in broken:
+            return Made(script, None, faults=(f"{script.name}: left out, its voice cannot speak",))
+        made = make(script, folder, articulation)
+        if made.facts is None:
+            broken.add(script.voice.speaker)
+        return made
+
     with ThreadPoolExecutor(jobs) as pool:
-        waiting = [pool.submit(make, script, folder, table) for script in plan]
+        waiting = [pool.submit(one, script) for script in plan]
         try:
             for done in as_completed(waiting):
                 advance(done.result().script.name)
@@ -76,6 +98,12 @@ def _make_all(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [done.result() for done in waiting]
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a run that was killed had begun to write."""
+    for path in (folder / FOLDER).glob(".*.part"):
+        path.unlink(missing_ok=True)
 
 
 def _entry(script: Script, facts: Facts) -> Entry:

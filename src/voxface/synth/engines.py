@@ -10,7 +10,7 @@ from voxface.synth.program import Ended
 from voxface.synth.voices import Voice
 from voxface.synth.wire import Answer, Request
 
-LIMIT_S = 120.0
+LIMIT_S = 60.0
 """An engine that has not said its texts (half a minute of speech) after this long hangs."""
 
 MOST_FAULTS = 3

@@ -12,8 +12,9 @@ from voxface.synth.program import Ended, run_program
 from voxface.synth.wire import Answer, Label, Request
 
 _SCRIPT = """
-(define (vf_say text stretch stem)
+(define (vf_say text stretch stem hts)
   (Parameter.set 'Duration_Stretch stretch)
+  (if hts (set! hts_engine_params (append hts (list (list "-r" (/ 1 stretch))))))
   (let ((utt (eval (list 'Utterance 'Text text))) (file nil))
     (utt.synth utt)
     (utt.save.wave utt (string-append stem ".wav") 'riff)
@@ -25,7 +26,8 @@ _SCRIPT = """
     (format file "END\\n")
     (fclose file)))
 """
-"""`Utterance` does not evaluate its arguments, hence the eval. The stretch sticks to the session: set it each time."""
+"""`Utterance` does not evaluate its arguments, hence the eval. The stretch sticks to the session: set it each time; the
+HTS voices take their speed from a parameter of their own. Unit selection takes none."""
 
 
 def installed() -> list[str]:
@@ -38,7 +40,8 @@ def say(voice: str, requests: Sequence[Request], limit_s: float) -> tuple[list[A
     """Say the requests in one run of the program. A text without a letter would crash it and has no answer."""
     with tempfile.TemporaryDirectory(prefix="voxface-festival-") as folder:
         stems = [Path(folder, f"{place:04d}") for place in range(len(requests))]
-        calls = [_call(request, stem) for request, stem in zip(requests, stems, strict=True)]
+        hts = f"{voice}::hts_engine_params" if voice.endswith("_hts") else "nil"
+        calls = [_call(request, stem, hts) for request, stem in zip(requests, stems, strict=True)]
         script = "\n".join([_SCRIPT, f"(voice_{voice})", *calls])
         ended = run_program(("festival", "--pipe"), script.encode(), limit_s=limit_s)
         answers = []
@@ -54,11 +57,11 @@ def _speakable(text: str) -> bool:
     return any(letter.isalnum() for letter in text)
 
 
-def _call(request: Request, stem: Path) -> str:
+def _call(request: Request, stem: Path, hts: str) -> str:
     if not _speakable(request.text):
         return ""
     text = request.text.replace("\\", " ").replace('"', " ").replace("\n", " ")
-    return f'(vf_say "{text}" {request.stretch:.4f} "{stem}")'
+    return f'(vf_say "{text}" {request.stretch:.4f} "{stem}" {hts})'
 
 
 def _answer(stem: Path) -> Answer | None:

@@ -22,7 +22,7 @@ SILENT_BELOW = 4e-3
 """Sound below this share of an utterance's peak is the closure of a stop."""
 
 BREATH_BELOW = 0.15
-"""So is sound below this share of the phone before it, up to BREATH_MOST of the peak: some timbres breathe all along."""
+"""So is sound below this share of the phone before it, up to BREATH_MOST of the peak: some timbres always breathe."""
 
 BREATH_MOST = 0.05
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from voxface.articulation.curves import ARTICULATED, curves
-from voxface.articulation.phones import Phone
+from voxface.articulation.phones import PHONES, Phone
 from voxface.articulation.table import Table
 from voxface.dataset.align import FaceRows
 from voxface.dataset.quality import MEL_CEILING_DB, Quality, check_and_clip
@@ -38,6 +38,21 @@ _STEP = np.float32(32767)  # of stored samples
 
 
 @dataclass(frozen=True, slots=True)
+class Articulation:
+    """What turns phones into curves: a table, and a digest of what it gives, so that a changed one is noticed."""
+
+    table: Table
+    digest: str
+
+    @classmethod
+    def of(cls, table: Table) -> Articulation:
+        """The digest is that of all phones said in a row: it also sees a change of the code."""
+        row = tuple(Phone(name, 0.1 * place, 0.1 * place + 0.1) for place, name in enumerate(PHONES))
+        face = curves(row, 10 * len(row), table)
+        return cls(table, hashlib.sha256(repr(table).encode() + face.tobytes()).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
     """What became of a script: its facts on disk (None: nothing could be said), what went wrong, unknown phones."""
 
@@ -48,12 +63,12 @@ class Made:
     unknown: tuple[tuple[str, int], ...] = ()
 
 
-def make(script: Script, folder: Path, table: Table, limit_s: float = LIMIT_S) -> Made:
+def make(script: Script, folder: Path, articulation: Articulation, limit_s: float = LIMIT_S) -> Made:
     """Speak a script and write it into a dataset's folder, unless that has been done.
 
-    With another articulation table only the curves are made anew. Raises: OutputError, LimitError: no place to write.
+    With another articulation only the curves are made anew. Raises: OutputError, LimitError: no place to write.
     """
-    plain = _plain(script, table)
+    plain, table = _plain(script, articulation.digest), articulation.table
     found = _found(script, plain, folder)
     if found == plain.file:
         return Made(script, read_facts(folder / plain.file), kept=True)
@@ -118,9 +133,9 @@ def _save(folder: Path, plain: Facts, samples: Array, phones: tuple[Phone, ...],
     return facts
 
 
-def _plain(script: Script, table: Table) -> Facts:
+def _plain(script: Script, articulation_digest: str) -> Facts:
     """What is known before the work is done; enough to find the result where it has been done."""
-    digest = hashlib.sha256(f"{script.sha256} {table!r}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{script.sha256} {articulation_digest}".encode()).hexdigest()
     return Facts(
         name=script.name, sha256=script.sha256, session_id=f"synth_{script.sha256[:10]}", source_sha256=digest,
         mel_ceiling_db=MEL_CEILING_DB, median_m=(0.0, 0.0, 0.0), frame_ms=10.0, offset_ms=0.0, quality=Quality(),

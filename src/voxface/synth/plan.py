@@ -18,7 +18,7 @@ from voxface.synth.voices import Voice
 RECORDING_S = 30.0
 """About as long is one recording."""
 
-_CHARACTERS_PER_S = 14.0  # of the voices on average; only the lengths of the recordings hang on it
+_CHARACTERS_PER_S = 17.0  # of the voices on average; only the lengths of the recordings hang on it
 _STRETCH = (0.85, 1.2)
 _PAUSE_S = (0.2, 1.2)
 _SPEECH_DB = (-27.0, -17.0)  # RMS of a recording's speech, of full scale

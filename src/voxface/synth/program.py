@@ -17,12 +17,16 @@ class Ended:
 
 
 def run_program(arguments: Sequence[str], given: bytes = b"", *, limit_s: float) -> Ended:
-    """Run a program with `given` on its stdin; it is killed after limit_s seconds. What it wrote until then counts."""
+    """Run a program with `given` on its stdin; it is killed after limit_s seconds. What it wrote until then counts.
+
+    It is in a session of its own: Ctrl-C is for us, and must not look like a text that killed the engine.
+    """
     environment = os.environ | {"LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1"}
     try:
         process = subprocess.Popen(
-            arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-        )
+            arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
+            start_new_session=True,
+        )  # fmt: skip
     except OSError as error:
         return Ended(b"", f"cannot be started: {error.strerror}")
     with process:
