@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runtime": {"face", "audio", "bundle"},
     "synth": {"tensors", "face", "audio", "articulation", "dataset"},
     "evaluation": {"figure", "face", "audio", "articulation", "bundle", "dataset", "runtime"},
-    "training": {"face", "audio", "articulation", "models", "bundle", "dataset", "runtime", "evaluation"},
+    "training": {"face", "audio", "articulation", "models", "bundle", "dataset", "runtime", "synth", "evaluation"},
     "cli": {
         "figure", "face", "audio", "articulation", "models", "bundle", "export", "capture", "dataset", "synth",
         "runtime", "evaluation", "training", "__init__",

@@ -33,6 +33,9 @@ def train(
     sound: Annotated[
         list[Path] | None, typer.Option(help="Folder of recordings without faces; teachers say what theirs is.")
     ] = None,
+    phones: Annotated[
+        Path | None, typer.Option(help="Table of phones of the recordings, of voxface articulation align.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")] = False,
     threads: Annotated[
         int, typer.Option(min=1, help="Threads; another number may change the last bits of the result.")
@@ -49,7 +52,7 @@ def train(
         from voxface.training.loop import use_threads
 
         chosen = choose(recipe, steps, seed, width, look_ahead)
-        found = gather(dataset, teacher or [], sound or [], threads)
+        found = gather(dataset, teacher or [], sound or [], phones, threads)
         out.say(f"{found.about['data']}; {len(found.held_out)} to validate on; {chosen.steps} steps.")
         use_threads(threads)
         with out.progress("training", chosen.steps, "steps") as bar:

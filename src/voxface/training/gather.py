@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from voxface.articulation.channels import ARTICULATED
+from voxface.articulation.curves import curves
+from voxface.articulation.phones import Phone
 from voxface.bundle import load_bundle
 from voxface.dataset.dataset import load_dataset
 from voxface.dataset.recording import Recording
-from voxface.errors import UsageError
+from voxface.errors import DatasetError, UsageError
+from voxface.face.gap import rig_gap
+from voxface.face.rig import ARKIT
+from voxface.synth.phone_table import read_phone_table
 from voxface.training.provenance import about_training
-from voxface.training.teach import Teachers, sound_recordings
+from voxface.training.teach import Teachers, faceless, sound_recordings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,7 +33,11 @@ class Gathered:
 
 
 def gather(
-    datasets: Sequence[Path], teachers: Sequence[str] = (), sounds: Sequence[Path] = (), threads: int = 1
+    datasets: Sequence[Path],
+    teachers: Sequence[str] = (),
+    sounds: Sequence[Path] = (),
+    phones: Path | None = None,
+    threads: int = 1,
 ) -> Gathered:
     """Read datasets and folders of sound; with teachers, their answers take the place of the faces to learn from.
 
@@ -33,6 +45,8 @@ def gather(
 
     Args:
         datasets: folders made by `voxface dataset` or `voxface synth`.
+        phones: a table of what is said when in recordings (`voxface articulation align`). They are learned from
+            twice: as they were captured, and with the curves of their phones, as synthetic speech is.
         teachers: bundles, shipped names or paths. sounds: folders of recordings without faces.
         threads: of the teachers.
     Raises: UsageError: sound without teachers. DatasetError, InputError, BundleError: something cannot be read.
@@ -53,8 +67,37 @@ def gather(
         about.append(about_training(folder.resolve().name, found))
         recordings += found
     merged = about[0] | {"data": "; ".join(part["data"] for part in about)}
+    if phones is not None:
+        recordings = with_phones(recordings, read_phone_table(phones))
     if teachers:
         asked = Teachers([load_bundle(name) for name in teachers], threads)
         recordings = [asked.taught(recording) for recording in recordings]
         merged |= {"teachers": list(asked.names)}
     return Gathered(recordings, held_out, merged)
+
+
+def with_phones(recordings: Sequence[Recording], table: Mapping[str, tuple[Phone, ...]]) -> list[Recording]:
+    """The recordings, those that the table names with their phones, and behind them the same with curves of these.
+
+    Raises: DatasetError: the table names none of them.
+    """
+    known = [replace(one, phones=table[one.name]) if one.name in table else one for one in recordings]
+    spoken = [as_spoken(one) for one in known if one.name in table and not one.synthetic]
+    if not spoken:
+        raise DatasetError("the table of phones names none of the recordings.", hint="Align this dataset's recordings.")
+    return [*known, *spoken]
+
+
+def as_spoken(recording: Recording) -> Recording:
+    """A recording with known phones, with their curves instead of its face."""
+    weights = curves(recording.phones, recording.rows)
+    return replace(
+        faceless(f"{recording.name}-spoken", recording.samples),
+        speaker=recording.speaker,
+        weights=weights,
+        gap=rig_gap(weights, ARKIT),
+        valid=np.ones(recording.rows, bool),
+        observed=np.array([name in ARTICULATED for name in ARKIT]),
+        phones=recording.phones,
+        synthetic=True,
+    )

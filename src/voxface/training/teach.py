@@ -79,10 +79,11 @@ def sound_recordings(folder: Path) -> Iterator[Recording]:
             source=str(folder),
         )
     for path in paths:
-        yield _faceless(f"{folder.name}/{path.stem}", np.clip(to_16k(*read_audio(path)), -1, 1))
+        yield faceless(f"{folder.name}/{path.stem}", np.clip(to_16k(*read_audio(path)), -1, 1))
 
 
-def _faceless(name: str, samples: Array) -> Recording:
+def faceless(name: str, samples: Array) -> Recording:
+    """A recording of (n,) samples at 16 kHz without a face: no row is valid."""
     rows = row_count(len(samples))
     nothing = np.zeros(rows, np.float32)
     return Recording(
