@@ -40,7 +40,7 @@ def _root(
 
 
 def _add_verbs() -> None:
-    from voxface.cli import animate, capture, dataset, demo, doctor, evaluate, model, synth, train
+    from voxface.cli import animate, articulation, capture, dataset, demo, doctor, evaluate, model, synth, train
 
     verbs = (
         animate.animate, capture.capture, dataset.dataset, train.train, evaluate.evaluate, demo.demo, doctor.doctor,
@@ -49,6 +49,7 @@ def _add_verbs() -> None:
     for verb in verbs:
         app.command()(verb)
     app.add_typer(model.app, name="model")
+    app.add_typer(articulation.app, name="articulation")
 
 
 def defaults() -> dict[str, Any]:
