@@ -42,7 +42,7 @@ ENGINES: Mapping[str, Engine] = {
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Answers, one per request; None for a text that could not be said, with a line in `faults` that names it."""
+    """Answers, one per request; None for a text at which the engine died, with a line in `faults` that names it."""
 
     answers: tuple[Answer | None, ...]
     faults: tuple[str, ...] = field(default=())
@@ -69,11 +69,7 @@ def speak(voice: Voice, requests: Sequence[Request], limit_s: float = LIMIT_S) -
     faults: list[str] = []
     while len(answers) < len(requests) and row < MOST_FAULTS:
         heard, ended = engine.say(voice.name, requests[len(answers) :], limit_s)
-        answers += [answer if answer.samples else None for answer in heard]
-        faults += [
-            f"{voice.speaker} has nothing to say for {_shown(requests[place])}"
-            for place in range(len(answers) - len(heard), len(answers)) if answers[place] is None
-        ]  # fmt: skip
+        answers += heard
         row = 0 if heard else row
         if len(answers) < len(requests):
             why = ended.problem or "stopped before its time"

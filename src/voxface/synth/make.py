@@ -78,10 +78,10 @@ def make(script: Script, folder: Path, articulation: Articulation, limit_s: floa
     said = speak(script.voice, [Request(one.text, one.stretch) for one in script.sentences], limit_s)
     speeches = [mended(answer, script.voice) if answer else None for answer in said.answers]
     faults = list(said.faults)
-    for sentence, speech in zip(script.sentences, speeches, strict=True):
-        if speech is not None and not speech.phones:
-            faults.append(f"{script.voice.speaker} says no phone for {sentence.text!r}")
-    spoken = [(s, speech) for s, speech in zip(script.sentences, speeches, strict=True) if speech and speech.phones]
+    pairs = list(zip(script.sentences, speeches, strict=True))
+    silent = [s for s, speech in pairs if speech and not speech.phones]
+    faults += [f"{script.voice.speaker} has nothing to say for {one.text!r}" for one in silent]
+    spoken = [(s, speech) for s, speech in pairs if speech and speech.phones]
     if not spoken:
         return Made(script, None, faults=(*faults, f"{script.name}: nothing could be said; left out"))
     unknown = sum((speech.unknown for _, speech in spoken), Counter[str]())

@@ -120,8 +120,8 @@ class _Texts:
     def of(self, voice: Voice, split: str) -> Iterator[str]:
         key = (voice.language, split != "train")
         if key not in self.streams:
-            texts = russian(self.seed) if voice.language == "ru" else sentences(self.seed, held_out=key[1])
-            self.streams[key] = cycle(texts)
+            own = voice.language == "ru"
+            self.streams[key] = cycle(russian(self.seed) if own else sentences(self.seed, held_out=key[1]))
         return self.streams[key]
 
 

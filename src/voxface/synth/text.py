@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -51,9 +52,8 @@ RUSSIAN: tuple[str, ...] = (
 )  # fmt: skip
 
 
-def sentences(seed: int, *, held_out: bool, folder: Path = WORDNET) -> list[str]:
-    """All example sentences, of letters only and 25 to 90 long, ordered by the seed so that rare sounds come early and
-    evenly.
+def sentences(seed: int, *, held_out: bool, folder: Path = WORDNET) -> Iterator[str]:
+    """All example sentences, of letters only and 25 to 90 long, ordered by the seed so that rare sounds come early.
 
     Args:
         held_out: those kept for validation and test, or all others.
@@ -73,7 +73,8 @@ def _is_held_out(text: str) -> bool:
     return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) % HELD_OUT == 0
 
 
-def _examples(folder: Path) -> list[str]:
+@lru_cache(maxsize=2)
+def _examples(folder: Path) -> tuple[str, ...]:
     """The quoted examples in WordNet's glosses, sorted, each once."""
     found: set[str] = set()
     for part in _PARTS:
@@ -87,24 +88,23 @@ def _examples(folder: Path) -> list[str]:
         for line in text.splitlines():
             gloss = line.partition(" | ")[2]
             found.update(quoted for quoted in re.findall(r'"([^"]+)"', gloss) if _SENTENCE.fullmatch(quoted))
-    return sorted(found)
+    return tuple(sorted(found))
 
 
-def _balanced(texts: Sequence[str]) -> list[str]:
+def _balanced(texts: Sequence[str]) -> Iterator[str]:
     """The same texts; each next one is that of a handful whose sounds were heard least so far, the others wait on."""
     heard: Counter[str] = Counter()
-    sounds = {text: _sounds(text) for text in texts}
-    waiting, result = deque(texts), []
+    waiting = deque(texts)
     while waiting:
         handful = [waiting.popleft() for _ in range(min(_HANDFUL, len(waiting)))]
-        best = max(handful, key=lambda text: _worth(sounds[text], heard) / len(text))
+        best = max(handful, key=lambda text: _worth(_sounds(text), heard) / len(text))
         waiting.extend(text for text in handful if text != best)
-        heard.update(sounds[best])
-        result.append(best)
-    return result
+        heard.update(_sounds(best))
+        yield best
 
 
-def _sounds(text: str) -> dict[str, int]:
+@lru_cache(maxsize=50_000)
+def _sounds(text: str) -> Mapping[str, int]:
     lower = text.lower()
     counts = {phone: len(pattern.findall(lower)) for phone, pattern in _SOUNDS.items()}
     return {phone: count for phone, count in counts.items() if count}
