@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
@@ -21,14 +23,16 @@ import numpy as np
 import pytest
 
 from voxface.articulation.curves import curves
+from voxface.articulation.phones import Phone
 from voxface.articulation.table import load_table
 from voxface.dataset.dataset import load_dataset
 from voxface.dataset.recording import Recording
-from voxface.errors import MissingDependencyError, UsageError
+from voxface.errors import MissingDependencyError, OutputError, UsageError
 from voxface.face.rig import ARKIT
 from voxface.synth.build import Built, build_synthetic
 from voxface.synth.engines import find_voices, speak
-from voxface.synth.make import EDGE_S, OBSERVED
+from voxface.synth.labels import Speech
+from voxface.synth.make import EDGE_S, OBSERVED, join
 from voxface.synth.plan import Script, Sentence, make_plan, parse_split
 from voxface.synth.text import WORDNET, sentences
 from voxface.synth.voices import choose_voices
@@ -139,23 +143,49 @@ def test_a_changed_table_changes_curves_and_no_sound(spoken: tuple[Path, list[Re
 
 
 @needs_text
-def test_a_run_that_was_killed_goes_on_and_ends_in_the_same_bytes(tmp_path: Path) -> None:
-    """kill -9 after the first recordings; the same command keeps them, and nothing half-written stays."""
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_was_stopped_goes_on_and_ends_in_the_same_bytes(how: signal.Signals, tmp_path: Path) -> None:
+    """kill -9, or Ctrl-C (which all programs of a terminal feel), after the first recordings: the same command keeps
+    them, and nothing half-written stays."""
     need("kal16")
-    command = [sys.executable, "-m", "voxface.cli.main", "synth", "--voices", "kal16", "--minutes", "4", "--jobs", "1"]
-    killed = subprocess.Popen([*command, "-o", str(tmp_path / "killed")], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 20
-    while not list((tmp_path / "killed").glob("recordings/*.safetensors")) and time.monotonic() < deadline:
+    command = [sys.executable, "-m", "voxface.cli.main", "synth", "--voices", "kal16", "--minutes", "8", "--jobs", "1"]
+    quiet, out = subprocess.DEVNULL, tmp_path / "stopped"
+    stopped = subprocess.Popen([*command, "-o", str(out)], start_new_session=True, stderr=quiet)
+    deadline = time.monotonic() + 30
+    while not list(out.glob("recordings/*.safetensors")) and time.monotonic() < deadline:
         time.sleep(0.005)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    assert not (tmp_path / "killed" / "manifest.json").exists()
-    done = len(list((tmp_path / "killed").glob("recordings/*.safetensors")))
-    assert 1 <= done < 8
-    plan = make_plan(choose_voices("kal16"), 4, 0, parse_split("last:3"))
-    assert build_synthetic(plan, tmp_path / "killed", "last:3").kept == done
+    os.killpg(stopped.pid, how)
+    assert stopped.wait(30) == (-9 if how == signal.SIGKILL else 130)
+    assert not (out / "manifest.json").exists()
+    done = len(list(out.glob("recordings/*.safetensors")))
+    assert 1 <= done < 16
+    plan = make_plan(choose_voices("kal16"), 8, 0, parse_split("last:3"))
+    assert build_synthetic(plan, out, "last:3").kept == done
     build_synthetic(plan, tmp_path / "fresh", "last:3")
-    assert bytes_of(tmp_path / "killed") == bytes_of(tmp_path / "fresh")
+    assert bytes_of(out) == bytes_of(tmp_path / "fresh")
+
+
+def test_phones_move_with_their_sentences_to_the_sample() -> None:
+    """Two sentences with a click at every phone's start: in the joined sound the clicks are where the phones say."""
+    samples = np.full(16_000, 0.01, np.float32)
+    starts = (0.2, 0.35, 0.61)
+    samples[[round(start * 16_000) for start in starts]] = 1
+    phones = tuple(Phone("aa", start, start + 0.1) for start in starts)
+    speech = Speech(samples, phones, Counter())
+    sound, moved = join([(Sentence("one", 1.0, -30.0, 0.4), speech), (Sentence("two", 1.0, -20.0, 0.7), speech)])
+    assert np.flatnonzero(np.abs(sound) > 0.2).tolist() == [round(phone.start_s * 16_000) for phone in moved]
+    assert moved[3].start_s - moved[2].end_s == pytest.approx(0.08 + 0.4 + 0.03, abs=1e-4)
+
+
+def test_a_dataset_of_real_faces_is_never_overwritten(spoken: tuple[Path, list[Recording]], tmp_path: Path) -> None:
+    """A folder whose recordings are not synthetic is refused, and nothing in it changes."""
+    shutil.copytree(spoken[0], tmp_path / "real")
+    manifest = tmp_path / "real" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"synthetic": true', '"synthetic": false'))
+    before = bytes_of(tmp_path / "real")
+    with pytest.raises(OutputError, match="real faces"):
+        build(tmp_path / "real", "kal16")
+    assert bytes_of(tmp_path / "real") == before
 
 
 # What is said

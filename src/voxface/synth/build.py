@@ -12,10 +12,10 @@ import numpy as np
 
 from voxface.articulation.table import Table, load_table
 from voxface.dataset.dataset import Dataset
-from voxface.dataset.manifest import Entry, Manifest, check_out, save_manifest
+from voxface.dataset.manifest import FILE, Entry, Manifest, check_out, load_manifest, save_manifest
 from voxface.dataset.rest import Calibration
 from voxface.dataset.store import FOLDER, Facts, remove_others
-from voxface.errors import MissingDependencyError
+from voxface.errors import MissingDependencyError, OutputError
 from voxface.face.rig import ARKIT
 from voxface.synth.make import Articulation, Made, make
 from voxface.synth.plan import Script
@@ -51,10 +51,11 @@ def build_synthetic(
     """Speak a plan into a dataset's folder. A run that was interrupted goes on where it stopped.
 
     The manifest comes last. The engines are programs of their own, so threads are enough to keep `jobs` cores busy.
-    Raises: MissingDependencyError: nothing could be said. OutputError, LimitError: `out` cannot be written.
+    Raises: MissingDependencyError: nothing could be said. OutputError, LimitError: `out` cannot
+    be written, or holds something else.
     """
     folder = Path(out)
-    check_out(folder)
+    _check_out(folder)
     made = _make_all(plan, folder, Articulation.of(table or load_table()), jobs, advance)
     entries = [_entry(one.script, one.facts) for one in made if one.facts]
     faults = tuple(fault for one in made for fault in one.faults)
@@ -98,6 +99,15 @@ def _make_all(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [done.result() for done in waiting]
+
+
+def _check_out(folder: Path) -> None:
+    """Raises: OutputError: the folder holds something else, or recordings of real faces, which must not be lost."""
+    check_out(folder)
+    real = (folder / FILE).exists() and not all(entry.facts.synthetic for entry in load_manifest(folder).entries)
+    if real:
+        text = f"{folder} holds a dataset of real faces; synthetic speech would take its place."
+        raise OutputError(text, hint="Choose another folder with -o.", source=str(folder))
 
 
 def _sweep(folder: Path) -> None:
