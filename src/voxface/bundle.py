@@ -117,13 +117,14 @@ class Bundle:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The content of bundle.json."""
+        """The content of bundle.json; `drives` stands there only where it is not simply everything."""
+        some = {} if self.drives == _weights_and_head(self.outputs) else {"drives": list(self.drives)}
         return {
             "format": FORMAT,
             "version": VERSION,
             "name": self.name,
             "rig": list(self.rig),
-            "drives": list(self.drives),
+            **some,
             "rate_hz": self.rate_hz,
             "feature": self.feature.to_json(),
             "look_ahead_rows": self.look_ahead_rows,

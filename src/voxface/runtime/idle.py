@@ -115,14 +115,15 @@ class IdleMotion:
     def __init__(self, idle: Idle, look_ahead_rows: int, channels: Iterable[str] = IDLE) -> None:
         self.idle, self.look_ahead_rows, self.channels = idle, look_ahead_rows, tuple(channels)
         self._columns = np.array([IDLE.index(name) for name in self.channels], int)
-        self._prosody, self._emphasis = Prosody(), Emphasis()
+        self._together = 2 if look_ahead_rows >= TICK_ROWS else 1  # half the work of a live step, if there is time
+        self._prosody, self._emphasis = Prosody(self._together), Emphasis()
         self._blinks, self._gaze = Blinks(idle.seed, idle.blinks), Gaze(idle.seed)
         self._head = HeadMotion(idle.seed, idle.head, idle.brows)
         self._holds_eyes = idle.head * (HEAD[0] in self.channels) > 0  # else the bundle's head is unknown here
 
     def start(self) -> MotionState:
         """Before the first sample it was silent."""
-        lead = min(self.look_ahead_rows // TICK_ROWS, _LEAD_TICKS)
+        lead = min(self.look_ahead_rows // TICK_ROWS + 1 - self._together, _LEAD_TICKS)
         parts = PartsState(
             self._emphasis.start(), self._blinks.start(), self._gaze.start(), self._head.start(), lead, 0
         )

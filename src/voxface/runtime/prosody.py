@@ -32,7 +32,11 @@ class Prosody:
     above slightly preferred: P. Boersma, "Accurate short-term analysis of the fundamental frequency", IFA Proceedings
     17 (1993). Instead of the one best lag it is the mean of all, weighted by exp(300 r): two lags that are equally good
     up to rounding must not give one pitch in a stream and another in a file. Without voicing the pitch means nothing.
+
+    together: ticks are given so many at a time, which costs less where there is time to wait
     """
+
+    together: int = 1
 
     def start(self) -> Array:
         """Silence as long as the first window reaches back before the first sample."""
@@ -41,12 +45,12 @@ class Prosody:
     def step(self, state: Array, samples: Array) -> tuple[Array, Array]:
         """Take (n,) float32 samples; give (new state, (ticks, 3) float64)."""
         heard = np.concatenate([state, samples])
-        ticks = len(heard) // TICK_HOP
+        ticks = len(heard) // (self.together * TICK_HOP) * self.together
         used = ticks * TICK_HOP
         return heard[used:], _measure(heard[:used].reshape(ticks, TICK_HOP)) if ticks else np.zeros((0, 3))
 
     def finish(self, state: Array) -> Array:
-        """The tick that waited for the samples after its row."""
+        """The ticks that waited for the samples after their row."""
         return self.step(state, np.zeros(ROW_WINDOW // 2, np.float32))[1]
 
 

@@ -60,10 +60,8 @@ class Session:
         self._rig = rig + tuple(name for name in free if name not in rig + HEAD)
         self.has_head = HEAD[0] in drives + free
         self._channels = self._rig + HEAD * self.has_head
-        learned = [name for name in self._channels if name in drives]
-        self._from = [animator.channels.index(name) for name in learned]
-        self._to = [self._channels.index(name) for name in learned]
-        self._moved = [self._channels.index(name) for name in free]
+        known = [name if name in drives else "" for name in animator.channels] + list(free) + ["still"]
+        self._from = np.array([known.index(name if name in known else "still") for name in self._channels])
         self._pacer = FramePacer(fps, slice(len(self._rig) + 3, len(self._channels)) if self.has_head else None)
         self._polish = polish.over(self._channels)
 
@@ -104,11 +102,9 @@ class Session:
 
     def _face(self, rows: Array, moved: Array) -> Array:
         """(n, animator's channels) and (n, idle channels) -> (n, the session's channels)."""
-        face = np.zeros((len(rows), len(self._channels)), np.float32)
-        face[:, self._to] = rows[:, self._from]
-        if self._motion:
-            face[:, self._moved] = moved
-        return face
+        still = np.zeros((len(rows), 1), np.float32)
+        columns = [rows, moved, still] if self._motion else [rows, still]
+        return np.concatenate(columns, axis=1).take(self._from, axis=1)
 
     def _clip(self, frames: Array, first: int) -> FaceClip:
         values = self._polish(frames.reshape(len(frames), len(self._channels)))
