@@ -24,7 +24,9 @@ MOST_SHOWN = 8
 
 def synth(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the dataset.", show_default=False)] = None,
-    minutes: Annotated[float, typer.Option(help="About so much speech.")] = 300.0,
+    minutes: Annotated[
+        float, typer.Option(help="About so much speech; at least one recording of every voice.")
+    ] = 300.0,
     voices: Annotated[
         str, typer.Option(help="Names separated by commas (--list shows them), an engine, or default.")
     ] = "default",
@@ -73,16 +75,15 @@ def synth(
 
 def _installed(shown: Output, names: str) -> list[Voice]:
     """The voices asked for that are there. Raises: MissingDependencyError: none is."""
-    from voxface.synth.engines import find_voices
+    from voxface.synth.engines import apt_line, find_voices
     from voxface.synth.voices import choose_voices
 
     wanted = choose_voices(names)
     found, problems = find_voices(wanted)
     if not found:
-        packages = " ".join(dict.fromkeys(part for voice in wanted for part in voice.package.split()))
-        raise MissingDependencyError(
-            f"none of the {len(wanted)} voices asked for is installed.", hint=f"apt install {packages}"
-        )
+        text = f"none of the {len(wanted)} voices asked for is installed."
+        raise MissingDependencyError(text, hint=apt_line(wanted))
+    shown.results["missing"] = problems
     for problem in problems:
         shown.say(problem)
     return found

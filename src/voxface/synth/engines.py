@@ -19,24 +19,21 @@ MOST_FAULTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """An engine: its name, how it is installed, what it can do.
+    """An engine: its name, and what it can do.
 
     installed: which of its voices are there; ("*",) for any name
     say:       speaks requests with a voice until one kills it: (voice, requests, limit_s) -> (answers, how it ended)
     """
 
     name: str
-    packages: str
     installed: Callable[[], Sequence[str]]
     say: Callable[[str, Sequence[Request], float], tuple[list[Answer], Ended]]
 
 
 ENGINES: Mapping[str, Engine] = {
-    "flite": Engine("flite", "libflite1", flite.installed, flite.say),
-    "festival": Engine(
-        "festival", "festival festvox-kallpc16k festvox-us-slt-hts", festival.installed, festival.say
-    ),
-    "espeak": Engine("espeak", "espeak-ng", espeak.installed, espeak.say),
+    "flite": Engine("flite", flite.installed, flite.say),
+    "festival": Engine("festival", festival.installed, festival.say),
+    "espeak": Engine("espeak", espeak.installed, espeak.say),
 }  # fmt: skip
 
 
@@ -57,9 +54,14 @@ def find_voices(wanted: Sequence[Voice]) -> tuple[list[Voice], list[str]]:
         missing = [voice for voice in wanted if voice.engine == engine and voice not in found]
         if missing:
             names = ", ".join(voice.name for voice in missing)
-            packages = " ".join(dict.fromkeys(voice.package for voice in missing))
-            problems.append(f"{engine} lacks {names}: apt install {packages}")
+            problems.append(f"{engine} lacks {names}: {apt_line(missing)}")
     return found, problems
+
+
+def apt_line(voices: Sequence[Voice]) -> str:
+    """The command that installs these voices on Debian."""
+    packages = dict.fromkeys(package for voice in voices for package in voice.package.split())
+    return f"apt install {' '.join(packages)}"
 
 
 def speak(voice: Voice, requests: Sequence[Request], limit_s: float = LIMIT_S) -> Said:
