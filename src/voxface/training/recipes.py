@@ -132,7 +132,7 @@ def first() -> Recipe:
 
 
 MIXED = AugmentSpec(
-    plain_share=0.3, gain_db=10.0, speed=0.15, tilt_share=0.7, warp_share=0.7, warp=0.25, room_share=0.3,
+    plain_share=0.4, gain_db=10.0, speed=0.15, tilt_share=0.7, warp_share=0.7, warp=0.25, room_share=0.3,
     band_share=0.15, babble_share=0.15, noise_share=0.6, noise_db=(-70.0, -26.0), silence_share=0.06,
 )  # fmt: skip
 """A third of the crops as they were heard; the others in other rooms, other voices, other microphones."""
@@ -148,7 +148,12 @@ def joint() -> Recipe:
     return Recipe(
         "joint",
         config=TcnConfig(
-            channels=len(ARKIT), articulated=len(ARKIT), phones=len(PHONES), width=160, look_ahead_rows=20
+            channels=len(ARKIT),
+            articulated=len(ARKIT),
+            phones=len(PHONES),
+            trunk_gradient=0.5,
+            width=160,
+            look_ahead_rows=20,
         ),
         feature=FeatureSpec(level=LevelSpec(free_db=10.0)),
         drives=ARTICULATED,
