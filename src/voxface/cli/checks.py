@@ -50,6 +50,7 @@ def all_checks() -> Iterator[Check]:
     yield from core_libraries()
     yield from extras()
     yield from clashes()
+    yield voices()
     yield face_model()
     yield from bundles()
     yield self_test()
@@ -191,6 +192,18 @@ def face_model() -> Check:
             "models", "face landmarker", "missing", f"{where} is another file: its SHA-256 differs", hint, values
         )
     return Check("models", "face landmarker", "ok", f"{where}, sha256 {SHA256[:16]}…", values=values)
+
+
+def voices() -> Check:
+    """Which voices `voxface synth` could speak with; engines are looked for, not started."""
+    from voxface.synth.engines import find_voices
+    from voxface.synth.voices import VOICES
+
+    found, problems = find_voices(VOICES)
+    names = [voice.speaker for voice in found]
+    text = f"{len(names)} of {len(VOICES)}" + "".join(f"; {problem.split(':')[0]}" for problem in problems)
+    hint = "; ".join(problem.split(": ", 1)[1] for problem in problems)
+    return Check("synthesis", "voices", "missing" if problems else "ok", text, hint, {"voices": names})
 
 
 def bundles() -> Iterator[Check]:
