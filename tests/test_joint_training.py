@@ -18,10 +18,11 @@ soundfile = pytest.importorskip("soundfile")
 
 from tests.fake_recordings import JAW, fake_recordings  # noqa: E402
 from voxface.articulation.channels import ARTICULATED  # noqa: E402
+from voxface.articulation.curves import curves  # noqa: E402
 from voxface.articulation.phones import CLOSURES, PHONES, Phone  # noqa: E402
 from voxface.bundle import load_bundle  # noqa: E402
 from voxface.dataset.recording import Recording  # noqa: E402
-from voxface.errors import DatasetError, UsageError  # noqa: E402
+from voxface.errors import CheckpointError, DatasetError, UsageError  # noqa: E402
 from voxface.face.gap import rig_gap  # noqa: E402
 from voxface.face.rig import ARKIT  # noqa: E402
 from voxface.models.tcn import Tcn, TcnConfig  # noqa: E402
@@ -29,9 +30,10 @@ from voxface.runtime.animator import Animator  # noqa: E402
 from voxface.stream import run_whole  # noqa: E402
 from voxface.training import loop  # noqa: E402
 from voxface.training.augment import NO_AUGMENT, AugmentSpec, augment  # noqa: E402
+from voxface.training.checkpoint import load_checkpoint  # noqa: E402
 from voxface.training.data import build_material, make_batch  # noqa: E402
 from voxface.training.export import export_bundle  # noqa: E402
-from voxface.training.gather import gather  # noqa: E402
+from voxface.training.gather import gather, with_phones  # noqa: E402
 from voxface.training.losses import phone_loss  # noqa: E402
 from voxface.training.recipes import Recipe, joint  # noqa: E402
 from voxface.training.shipped import Shipped, split_heads  # noqa: E402
@@ -98,6 +100,38 @@ def test_joint_training_resumes_to_the_last_bit(tmp_path: Path) -> None:
     loop.train(data, HELD_OUT, tiny(), tmp_path / "cut", resume=True)
     for name in ("checkpoint.safetensors", "log.csv", "validation.csv"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+def test_a_run_may_begin_with_the_weights_of_another(tmp_path: Path) -> None:
+    """Fine-tuning: step 0 is the other run's net; a net of another shape is refused and leaves nothing behind."""
+    data = [*CAPTURED, *SYNTHETIC]
+    loop.train(data, HELD_OUT, tiny(steps=30, validate_every=30), tmp_path / "first")
+    still = tiny(steps=1, validate_every=1, learning_rate=0.0, seed=9)
+    found = loop.train(data, HELD_OUT, still, tmp_path / "second", start_from=tmp_path / "first")
+    before, after = (load_checkpoint(tmp_path / name) for name in ("first", "second"))
+    for name, tensor in before[1].items():
+        if name.startswith("mean."):
+            torch.testing.assert_close(after[1][name], tensor)
+    assert found["gap_r"] == pytest.approx(before[0].validated["gap_r"], abs=1e-6)
+    wider = tiny(config=replace(tiny().config, width=24))
+    with pytest.raises(CheckpointError, match="another shape"):
+        loop.train(data, [], wider, tmp_path / "third", start_from=tmp_path / "first")
+    assert not (tmp_path / "third").exists()
+
+
+def test_known_phones_teach_twice() -> None:
+    """Recordings named in a table of phones keep their face and get their phones, and come once more with the curves
+    of these; a table that names none is refused."""
+    said = {CAPTURED[1].name: SYNTHETIC[0].phones, "somebody else": SYNTHETIC[1].phones}
+    found = with_phones(CAPTURED, said)
+    assert [one.synthetic for one in found] == [False] * 4 + [True]
+    assert [bool(one.phones) for one in found] == [False, True, False, False, True]
+    spoken = found[-1]
+    np.testing.assert_array_equal(spoken.weights, curves(SYNTHETIC[0].phones, spoken.rows))
+    np.testing.assert_array_equal(spoken.samples, CAPTURED[1].samples)
+    assert {name for name, seen in zip(ARKIT, spoken.observed, strict=True) if seen} == set(ARTICULATED)
+    with pytest.raises(DatasetError, match="names none"):
+        with_phones(CAPTURED, {"somebody else": SYNTHETIC[1].phones})
 
 
 def test_without_synthetic_speech_the_recipe_says_so(tmp_path: Path) -> None:

@@ -36,6 +36,9 @@ def train(
     phones: Annotated[
         Path | None, typer.Option(help="Table of phones of the recordings, of voxface articulation align.")
     ] = None,
+    start_from: Annotated[
+        Path | None, typer.Option(help="Another run whose weights this one begins with: fine-tuning.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")] = False,
     threads: Annotated[
         int, typer.Option(min=1, help="Threads; another number may change the last bits of the result.")
@@ -58,8 +61,9 @@ def train(
         with out.progress("training", chosen.steps, "steps") as bar:
             meter = Meter(bar)
             values = run(
-                found.recordings, found.held_out, chosen, output, about=found.about, resume=resume, report=meter.report
-            )
+                found.recordings, found.held_out, chosen, output,
+                about=found.about, resume=resume, start_from=start_from, report=meter.report,
+            )  # fmt: skip
         text = f"{output}: {meter.text(chosen.steps)}{validation_text(values)}"
         out.result(text, run=str(output), steps=chosen.steps, steps_per_s=meter.pace, validation=values)
 

@@ -87,6 +87,7 @@ def train(
     *,
     about: dict[str, Any] | None = None,
     resume: bool = False,
+    start_from: Path | None = None,
     stop_at: int | None = None,
     report: Report = lambda step, values: None,
 ) -> dict[str, float]:
@@ -96,6 +97,7 @@ def train(
         recordings: to learn from. held_out: to validate on; may be empty.
         about: of the data, for the bundle (names, licences); only kept.
         resume: go on from the checkpoint in `folder`, if it has one.
+        start_from: another run, whose shipped weights this one begins with; both nets must be of the same shape.
         stop_at: leave after this step, with a checkpoint, as if interrupted; default: the recipe's last.
         report: called after every step with the step and {"loss", ...}, and validation numbers when there are new.
     Returns: the last validation, by name; empty without held-out recordings.
@@ -115,6 +117,8 @@ def train(
     run = _start(setting)
     if path.exists():
         _restore(run, setting, path)
+    elif start_from is not None:
+        _begin_with(run, start_from)
     if run.step >= recipe.steps:  # done: what its checkpoint says of its making stays as it is
         return run.validated
     with _stop_requested() as asked, TrainingLog(folder, run.step) as log, ThreadPoolExecutor(1) as worker:
@@ -309,6 +313,20 @@ def _restore(run: Run, setting: Setting, path: Path) -> None:
     state["state"] = {i: found for i, name in enumerate(names) if (found := under(name, parts))}
     run.optimizer.load_state_dict(state)
     torch.set_rng_state(tensors["random"])
+
+
+def _begin_with(run: Run, source: Path) -> None:
+    """Take over the mean weights of another run. Raises: CheckpointError: it cannot be read, or is of another net."""
+    weights = under("mean", load_checkpoint(source)[1])
+    try:
+        run.net.module.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{source} holds a net of another shape than the recipe's: {str(error).splitlines()[-1].strip()}",
+            hint="Begin with a run of the same recipe, width and heads.",
+            source=str(source),
+        ) from error
+    run.mean = {name: tensor.clone() for name, tensor in weights.items()}
 
 
 @contextmanager
