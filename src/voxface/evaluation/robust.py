@@ -60,13 +60,14 @@ def robustness(
     some = [recordings[i] for i in chosen]
     rows = {CLEAN: tuple(gather(one.predictor, [one.clips[i] for i in chosen]) for one in clean)}
     for condition in conditions(voices):
-        rows[condition.name] = _judge(some, predictors, condition, words)
+        rows[condition.name] = judge_under(some, predictors, condition, words)
     return Robustness(group, len(some), len(recordings), rows)
 
 
-def _judge(
+def judge_under(
     recordings: Sequence[Recording], predictors: Sequence[Predictor], condition: Condition, words: Mapping[str, Events]
 ) -> tuple[Scores, ...]:
+    """The numbers of each predictor on recordings under one condition."""
     heard = [condition.apply(one.samples, one.name) for one in recordings]
     return tuple(
         gather(

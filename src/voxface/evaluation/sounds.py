@@ -7,7 +7,7 @@ of RMS re full scale (a square wave of amplitude 1 has 0 dB).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -157,8 +157,12 @@ ROOM = ("silence", *(f"{name} {level:g} dB" for name, _, levels in _LEVELLED[:3]
 """Silence and the noise of rooms: names of SOUNDS."""
 
 
+@lru_cache(maxsize=32)
 def _made(sound: Sound, level_db: float, seed: int) -> Array:
-    return at_level(sound(round(SECONDS * SAMPLE_RATE_HZ), np.random.default_rng(seed)), level_db)
+    """Shared, therefore read-only."""
+    made = at_level(sound(round(SECONDS * SAMPLE_RATE_HZ), np.random.default_rng(seed)), level_db)
+    made.flags.writeable = False
+    return made
 
 
 SOUNDS: Mapping[str, Callable[[int], Array]] = {

@@ -75,7 +75,7 @@ def class_table(group: GroupReport) -> str:
         truth = group.rows[-1].classes[name]
         means = [mean_text(mean) for mean in (own.gap_r, own.jaw_r, own.mean_r)]
         single = [number_text(value) for value in (own.closed, truth.closed, own.opening, truth.opening)]
-        lines.append([name, str(own.phones), *means, *single])
+        lines.append([name, str(own.phones or "–"), *means, *single])
     return markdown_table(head, lines)
 
 
