@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import subprocess
@@ -12,7 +13,9 @@ import numpy as np
 import pytest
 
 from tests.test_evaluation import JAW, sound
+from tests.test_evaluation_phones import synthetic
 from voxface.bundle import shipped_bundles
+from voxface.dataset.recording import Recording
 from voxface.evaluation.baselines import loudness_db
 from voxface.evaluation.group import TRUTH
 
@@ -54,6 +57,25 @@ def save_clip(folder: Path, name: str, seed: int) -> None:
     )
 
 
+def save_synthetic(folder: Path, *recordings: Recording) -> None:
+    """Write a dataset of synthetic recordings, as `voxface synth` does, all in the test split."""
+    from voxface.dataset.align import FaceRows
+    from voxface.dataset.manifest import Entry, Manifest, save_manifest
+    from voxface.dataset.quality import Quality
+    from voxface.dataset.rest import Calibration
+    from voxface.dataset.store import Facts, save_recording
+
+    entries = []
+    for one in recordings:
+        digest = hashlib.sha256(one.name.encode()).hexdigest()
+        facts = Facts(one.name, digest, one.name, digest, 10.0, (0, 0, 0), 0.0, 0.0, Quality(), synthetic=True)
+        face = FaceRows(one.weights, one.head, one.gap, one.width, one.valid, np.zeros(3))
+        save_recording(folder, facts, one.samples, face, one.observed, one.phones)
+        entries.append(Entry(one.name, "machine", "test", facts))
+    known = Calibration(np.zeros(52, np.float32), "percentile", 0, 0, 1.0, 0.0, 1.0)
+    save_manifest(folder, Manifest(tuple(entries), {"machine": known}, "all:test", {}, {}))
+
+
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """`voxface evaluate` as a user runs it."""
     command = [sys.executable, "-m", "voxface.cli.main", "evaluate", *map(str, arguments)]
@@ -78,6 +100,22 @@ def test_the_program_judges_and_writes_its_report(dataset: Path) -> None:
     assert groups["home test"]["predictors"][0]["closures_judged"] == 2
     if importlib.util.find_spec("matplotlib"):
         assert {path.name for path in out.glob("*.png")} == {"curves_home_test.png", "curves_far.png", "sheet.png"}
+
+
+def test_the_program_judges_synthetic_speech_and_worse_speech(dataset: Path) -> None:
+    """A synthetic group brings its own phones: closures and classes without word times; --robust adds its table."""
+    save_synthetic(dataset / "machine", synthetic("a", 1), synthetic("b", 2))
+    done = run(
+        "--baselines-only", "--robust", "--dataset", dataset / "home", "--also", f"ked={dataset / 'machine'}", "--json"
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    value = json.loads(done.stdout)
+    truth = value["groups"]["ked"]["predictors"][-1]
+    assert (truth["recall"], truth["false_rate"], truth["auc"], truth["closures_judged"]) == (1, 0, 1, 18)
+    assert truth["classes"]["bilabials (p b m)"]["closed"] == 1
+    assert set(value["robust"]) == {"home test", "ked"}
+    assert len(value["robust"]["ked"]["conditions"]) == 7
+    assert value["fitted"].startswith("Baselines fitted on 8 captured recordings")
 
 
 def test_the_program_judges_the_shipped_bundle_in_json(dataset: Path) -> None:
