@@ -25,6 +25,7 @@ bench: $(VENV)/.all system  ## every benchmark, one after the other
 	$(BIN)/python benchmarks/resample.py
 	$(BIN)/python benchmarks/voice.py --data $(DATA)
 	$(BIN)/python benchmarks/robustness.py --data $(DATA)
+	$(BIN)/python benchmarks/quality.py --data $(DATA) --work $(WORK)/datasets
 	$(BIN)/python benchmarks/capture.py --face-model $(DATA)/face_landmarker.task $(DATA)/wild_dev/tv_a.mp4 $(DATA)/wild_dev/talk_a.mp4
 
 docs: $(VENV)/.all  ## regenerate docs/cli.md and say whether it changed
@@ -39,7 +40,7 @@ LICENCES := --licence 'CC BY 4.0 (from memory): GRID audiovisual sentence corpus
   --licence 'output of flite, festival and espeak-ng voices (free voice data; programs not shipped)' \
   --licence 'WordNet 3.0 licence: example sentences' \
   --licence 'free to use (from memory): Berlin Database of Emotional Speech, Burkhardt et al. 2005'
-MATERIAL := $(SETS)/grid_s1 $(SETS)/synth --phones $(SETS)/grid_s1_phones.tsv
+MATERIAL := $(SETS)/grid_s1 $(SETS)/synth
 model: $(VENV)/.all system
 	for set in grid_s1 grid_dev wild_dev; do \
 	  $(VOXFACE) capture $(DATA)/$$set -o $(WORK)/captures/$$set --face-model $(DATA)/face_landmarker.task || exit 1; done
@@ -51,10 +52,10 @@ model: $(VENV)/.all system
 	$(VOXFACE) synth -o $(SETS)/ru --voices msu_ru_nsh --minutes 4 --split all:test
 	$(VOXFACE) articulation align $(SETS)/grid_s1 --words $(DATA)/grid_words.tsv -o $(SETS)/grid_s1_phones.tsv
 	for seed in 1 2; do \
-	  $(VOXFACE) train $(MATERIAL) -o $(WORK)/runs/joint$$seed --recipe joint --seed $$seed --resume && \
+	  $(VOXFACE) train $(MATERIAL) --phones $(SETS)/grid_s1_phones.tsv -o $(WORK)/runs/joint$$seed --recipe joint --seed $$seed --resume && \
 	  $(VOXFACE) model export $(WORK)/runs/joint$$seed -o $(WORK)/joint$$seed.voxface || exit 1; done
 	for name in default live; do \
-	  $(VOXFACE) train $(MATERIAL) --sound $(DATA)/emodb --teacher $(WORK)/joint1.voxface --teacher $(WORK)/joint2.voxface \
+	  $(VOXFACE) train $(MATERIAL) --sound $(DATA)/emodb --rest-minutes 20 --teacher $(WORK)/joint1.voxface --teacher $(WORK)/joint2.voxface \
 	    -o $(WORK)/runs/$$name --recipe $$name --resume && \
 	  $(VOXFACE) model export $(WORK)/runs/$$name -o $(WORK)/$$name.voxface $(LICENCES) && \
 	  $(VOXFACE) evaluate --bundle $(WORK)/$$name.voxface --dataset $(SETS)/grid_s1 --also grid_dev=$(SETS)/grid_dev \

@@ -36,6 +36,7 @@ from voxface.training.export import export_bundle  # noqa: E402
 from voxface.training.gather import gather, with_phones  # noqa: E402
 from voxface.training.losses import phone_loss  # noqa: E402
 from voxface.training.recipes import Recipe, joint  # noqa: E402
+from voxface.training.rest import rest_recordings  # noqa: E402
 from voxface.training.shipped import Shipped, split_heads  # noqa: E402
 from voxface.training.teach import Teachers, sound_recordings  # noqa: E402
 
@@ -261,6 +262,20 @@ def test_teachers_answer_with_their_mean(tmp_path: Path) -> None:
     assert taught.valid.all()
     assert not taught.synthetic
     np.testing.assert_allclose(taught.rig_gap_target(), rig_gap(taught.weights, ARKIT), atol=1e-6)
+
+
+def test_rest_is_many_sounds_and_one_mouth() -> None:
+    """Generated sounds without speech: the length asked for, three kinds at many levels, the same for a seed, finite;
+    the mouth rests in every row and every row counts."""
+    found = list(rest_recordings(2))
+    assert len(found) == 6
+    assert {one.name.rstrip("0123456789") for one in found} == {"rest/hum", "rest/tune", "rest/breath"}
+    assert sum(one.duration_s for one in found) == pytest.approx(120)
+    assert all(one.valid.all() and not one.calibrated().any() for one in found)
+    levels = [20 * np.log10(one.samples.std()) for one in found]
+    assert max(levels) - min(levels) > 10
+    np.testing.assert_array_equal(found[4].samples, list(rest_recordings(2))[4].samples)
+    assert not np.array_equal(found[0].samples, next(rest_recordings(1, seed=1)).samples)
 
 
 def test_sound_without_faces_needs_a_teacher(tmp_path: Path) -> None:

@@ -36,6 +36,9 @@ def train(
     phones: Annotated[
         Path | None, typer.Option(help="Table of phones of the recordings, of voxface articulation align.")
     ] = None,
+    rest_minutes: Annotated[
+        float, typer.Option(min=0, help="Minutes of generated hum, tunes and breath over which the mouth rests.")
+    ] = 0.0,
     start_from: Annotated[
         Path | None, typer.Option(help="Another run whose weights this one begins with: fine-tuning.")
     ] = None,
@@ -55,7 +58,7 @@ def train(
         from voxface.training.loop import use_threads
 
         chosen = choose(recipe, steps, seed, width, look_ahead)
-        found = gather(dataset, teacher or [], sound or [], phones, threads)
+        found = gather(dataset, teacher or [], sound or [], phones, rest_minutes, threads)
         out.say(f"{found.about['data']}; {len(found.held_out)} to validate on; {chosen.steps} steps.")
         use_threads(threads)
         with out.progress("training", chosen.steps, "steps") as bar:

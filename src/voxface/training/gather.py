@@ -20,6 +20,7 @@ from voxface.face.gap import rig_gap
 from voxface.face.rig import ARKIT
 from voxface.synth.phone_table import read_phone_table
 from voxface.training.provenance import about_training
+from voxface.training.rest import rest_recordings
 from voxface.training.teach import Teachers, faceless, sound_recordings
 
 
@@ -37,6 +38,7 @@ def gather(
     teachers: Sequence[str] = (),
     sounds: Sequence[Path] = (),
     phones: Path | None = None,
+    rest_minutes: float = 0,
     threads: int = 1,
 ) -> Gathered:
     """Read datasets and folders of sound; with teachers, their answers take the place of the faces to learn from.
@@ -48,6 +50,7 @@ def gather(
         phones: a table of what is said when in recordings (`voxface articulation align`). They are learned from
             twice: as they were captured, and with the curves of their phones, as synthetic speech is.
         teachers: bundles, shipped names or paths. sounds: folders of recordings without faces.
+        rest_minutes: so many minutes of hum, tunes and breath are added, over which the mouth rests.
         threads: of the teachers.
     Raises: UsageError: sound without teachers. DatasetError, InputError, BundleError: something cannot be read.
     """
@@ -73,6 +76,9 @@ def gather(
         asked = Teachers([load_bundle(name) for name in teachers], threads)
         recordings = [asked.taught(recording) for recording in recordings]
         merged |= {"teachers": list(asked.names)}
+    if rest_minutes:
+        recordings += rest_recordings(rest_minutes)
+        merged["data"] += f"; {rest_minutes:g} min of generated sound in which nobody speaks"
     return Gathered(recordings, held_out, merged)
 
 
