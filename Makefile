@@ -41,7 +41,8 @@ LICENCES := --licence 'CC BY 4.0 (from memory): GRID audiovisual sentence corpus
   --licence 'WordNet 3.0 licence: example sentences' \
   --licence 'free to use (from memory): Berlin Database of Emotional Speech, Burkhardt et al. 2005'
 MATERIAL := $(SETS)/grid_s1 $(SETS)/synth
-model: $(VENV)/.all system
+model: $(VENV)/.all
+	@sh tools/system-packages.sh model
 	for set in grid_s1 grid_dev wild_dev; do \
 	  $(VOXFACE) capture $(DATA)/$$set -o $(WORK)/captures/$$set --face-model $(DATA)/face_landmarker.task || exit 1; done
 	$(VOXFACE) dataset $(WORK)/captures/grid_s1 -o $(SETS)/grid_s1 --speaker s1 --split sha256:900,50

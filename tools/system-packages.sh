@@ -2,7 +2,7 @@
 # Debian packages that parts of voxface need: MediaPipe's library wants EGL and GLES, its OpenCV GL and GLib; synthetic
 # speech wants engines, voices and WordNet's sentences. Installs them with apt where that is allowed; elsewhere says
 # what is missing: the tests that need it then skip themselves, by name.
-# The Russian voice (festvox-ru, 180 MB) is left out: only the evaluation in another language uses it.
+# The Russian voice (festvox-ru, 180 MB) comes only with the argument "model": evaluation in another language uses it.
 missing=""
 need() {  # need COMMAND-THAT-SUCCEEDS-IF-THERE PACKAGE
     sh -c "$1" >/dev/null 2>&1 || missing="$missing $2"
@@ -19,6 +19,7 @@ need "test -d /usr/share/festival/voices/english/kal_diphone" festvox-kallpc16k
 need "test -d /usr/share/festival/voices/english/ked_diphone" festvox-kdlpc16k
 need "test -d /usr/share/festival/voices/us/cmu_us_slt_arctic_hts -o -d /usr/share/festival/voices/english/cmu_us_slt_arctic_hts" festvox-us-slt-hts
 need "test -f /usr/share/wordnet/data.noun" wordnet-base
+[ "${1:-}" = model ] && need "test -d /usr/share/festival/voices/russian" festvox-ru
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     (apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing) \
