@@ -29,6 +29,7 @@ from voxface.dataset.dataset import load_dataset
 from voxface.dataset.recording import Recording
 from voxface.errors import MissingDependencyError, OutputError, UsageError
 from voxface.face.rig import ARKIT
+from voxface.synth import make
 from voxface.synth.build import Built, build_synthetic
 from voxface.synth.engines import find_voices, speak
 from voxface.synth.labels import Speech
@@ -121,16 +122,16 @@ def test_statistical_voices_are_deterministic_too(tmp_path: Path) -> None:
     assert speak(choose_voices("slt")[0], requests) == speak(choose_voices("slt")[0], requests)
 
 
-def test_a_changed_table_changes_curves_and_no_sound(spoken: tuple[Path, list[Recording]], tmp_path: Path) -> None:
+def test_a_changed_table_changes_curves_and_no_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With another articulation table the speech is kept, and the result is that of a fresh build."""
     table = load_table()
     jaw = table.targets("jaw")
     other = table.with_targets("jaw", jaw * 0.5)
     plan = make_plan(choose_voices("kal16"), 0.5, 3, TRAIN)
     first = build_synthetic(plan, tmp_path / "kept", TRAIN.text)
-    begun = time.perf_counter()
-    build_synthetic(plan, tmp_path / "kept", TRAIN.text, other)
-    assert time.perf_counter() - begun < 2
+    with monkeypatch.context() as silenced:
+        silenced.setattr(make, "speak", None)  # whoever speaks now fails
+        build_synthetic(plan, tmp_path / "kept", TRAIN.text, other)
     build_synthetic(plan, tmp_path / "fresh", TRAIN.text, other)
     assert bytes_of(tmp_path / "kept") == bytes_of(tmp_path / "fresh")
     before = spoken[1][-1] if spoken[1][-1].speaker == "flite-kal16" else None
@@ -282,9 +283,7 @@ def test_a_voice_that_says_nothing_is_left_out_and_not_asked_again(tmp_path: Pat
 def test_an_engine_that_takes_too_long_is_stopped_and_named(voice: str) -> None:
     """A real engine under a limit that it cannot keep: three tries, then it is given up."""
     need(voice)
-    begun = time.perf_counter()
     said = speak(choose_voices(voice)[0], [Request("The moon is full of cheese " * 20)] * 6, limit_s=0.02)
-    assert time.perf_counter() - begun < 3
     assert said.answers == (None,) * 6
     assert len(said.faults) == 3
     assert all("hung for 0.02 s" in fault for fault in said.faults)
