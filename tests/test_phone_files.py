@@ -266,8 +266,8 @@ def test_no_bytes_break_the_reader(tmp_path_factory: pytest.TempPathFactory, dat
 
 
 def test_long_files_are_read_in_linear_time(tmp_path: Path) -> None:
-    """An hour of phones (43,000) is read, and quotes without end are refused, for seconds of the processor at most: what
-    grows with the square of the length would take minutes."""
+    """An hour of phones (43,000) is read, and quotes without end are refused, for seconds of the processor at most:
+    what grows with the square of the length would take minutes."""
     import time
 
     said = [("aa" if i % 2 else "b", i / 12, (i + 1) / 12) for i in range(43_200)]
@@ -277,3 +277,76 @@ def test_long_files_are_read_in_linear_time(tmp_path: Path) -> None:
     with pytest.raises(ClipError):
         read_phones(written(tmp_path, '"ooTextFile" "TextGrid" ' + '"a ""' * 300_000))
     assert time.process_time() - began < 30
+
+
+def voxface(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "voxface.cli.main", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+
+
+def columns(path: Path) -> dict[str, np.ndarray]:
+    rows = list(csv.reader(path.read_text().splitlines()))
+    return {name: np.array([float(row[i]) for row in rows[1:]]) for i, name in enumerate(rows[0]) if i > 1}
+
+
+def test_animate_phones_from_the_command_line(tmp_path: Path) -> None:
+    """Phones in, CSV out: lips closed at b and m, open at aa; by its name beside, at the rate that was asked for."""
+    written(tmp_path, long_grid(("phones", SAID)), "utf-16", "said.TextGrid")
+    done = voxface("animate", "--phones", "said.TextGrid", "--fps", "100", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert (summary["output"], summary["frames"], summary["phones"]) == ("said.csv", 100, 6)
+    face = columns(tmp_path / "said.csv")
+    gap = face["JawOpen"] - face["MouthClose"]
+    assert gap[24] < 0.02 < 0.2 < gap[40]
+    clip = read(tmp_path / "said.csv", fps=100)
+    np.testing.assert_allclose(
+        clip.weights, phone_clip(read_phones(tmp_path / "said.TextGrid"), 100).weights, atol=1e-4
+    )
+
+
+def test_audio_says_how_long_the_animation_is(tmp_path: Path) -> None:
+    """With the recording, the animation is as long as it, whatever the phones say; gains and intensity act."""
+    written(tmp_path, seconds(SAID), name="said.lab")
+    (tmp_path / "gains.toml").write_text("[gain]\njawOpen = 0\n")
+    sound = voxface("animate", SAMPLE, "-o", "sound.csv", "--json", cwd=tmp_path)
+    options = ["--phones", "said.lab", "-o", "x.csv", "--gains", "gains.toml", "--json"]
+    done = voxface("animate", SAMPLE, *options, cwd=tmp_path)
+    assert json.loads(done.stdout)["frames"] == json.loads(sound.stdout)["frames"]
+    assert not columns(tmp_path / "x.csv")["JawOpen"].any()
+    assert columns(tmp_path / "x.csv")["MouthStretchLeft"].max() > 0.05
+
+
+def test_a_table_of_ones_own(tmp_path: Path) -> None:
+    """--articulation takes another table; a wrong one is one line with the key, exit code 2."""
+    written(tmp_path, seconds(SAID), name="said.lab")
+    table = load_table()
+    save_table(table.with_targets("jaw", np.zeros_like(table.targets("jaw"))), tmp_path / "still.toml")
+    done = voxface("animate", "--phones", "said.lab", "--articulation", "still.toml", "-o", "x.csv", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert not columns(tmp_path / "x.csv")["JawOpen"].any()
+    (tmp_path / "bad.toml").write_text((tmp_path / "still.toml").read_text().replace("rise = 20", "rise = 200", 1))
+    done = voxface("animate", "--phones", "said.lab", "--articulation", "bad.toml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "bad.toml: dominance.jaw.rise must be a number from 1 to 100; got 200." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "code"),
+    [
+        (["animate"], "nothing to animate", 2),
+        (["animate", "--articulation", "x.toml", "a.wav"], "--articulation shapes phones only", 2),
+        (["animate", "--phones", "said.lab", "a.wav", "b.wav"], "one recording or none; got 2", 2),
+        (["animate", "--phones", "said.lab", "-o", "said.lab"], "is the input itself", 2),
+        (["animate", "--phones", "absent.lab"], "cannot read absent.lab", 3),
+        (["animate", "--phones", "said.lab", "--max-duration", "0.5"], "0.5 s are allowed", 6),
+    ],
+)  # fmt: skip
+def test_wrong_calls_are_one_line(arguments: list[str], said: str, code: int, tmp_path: Path) -> None:
+    """What cannot be done is said in one line with the exit code of its kind, and nothing is written."""
+    written(tmp_path, seconds(SAID), name="said.lab")
+    done = voxface(*arguments, cwd=tmp_path)
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.returncode == code
+    assert [path.name for path in tmp_path.iterdir()] == ["said.lab"]

@@ -122,7 +122,9 @@ def test_statistical_voices_are_deterministic_too(tmp_path: Path) -> None:
     assert speak(choose_voices("slt")[0], requests) == speak(choose_voices("slt")[0], requests)
 
 
-def test_a_changed_table_changes_curves_and_no_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_table_changes_curves_and_no_sound(
+    spoken: tuple[Path, list[Recording]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With another articulation table the speech is kept, and the result is that of a fresh build."""
     table = load_table()
     jaw = table.targets("jaw")
