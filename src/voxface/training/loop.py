@@ -224,25 +224,24 @@ def one_step(run: Run, setting: Setting, batch: Batch) -> dict[str, float]:
 
 
 def batch_loss(out: Tensor, batch: Batch, setting: Setting) -> Tensor:
-    """The loss of a batch: the captured head's over the captured crops, the articulated head's and that of the phones
-    over the synthetic ones.
+    """The loss of a batch: the captured head's over the captured crops, the articulated head's over the synthetic ones,
+    and that of the phones. A net without an articulated head learns from all crops with the one that it has.
 
     Args:
         out: (batch, crop / every, outputs) of the net.
     """
-    recipe, first = setting.recipe, batch.captured
+    recipe, heads = setting.recipe, split_heads(out, setting.recipe.config)
     kept = slice(recipe.every - 1, None, recipe.every)
     targets, mask = torch.from_numpy(batch.targets)[:, kept], torch.from_numpy(batch.mask)[:, kept]
-    heads = split_heads(out, recipe.config)
-    captured_scale, synthetic_scale = setting.scales
+    first = batch.captured if recipe.config.articulated else len(targets)
+    captured, synthetic = setting.scales
     loss = out.sum() * 0
-    if captured_scale is not None:
-        loss = loss + masked_loss(
-            heads.captured[:first], targets[:first], mask[:first], captured_scale, recipe.loss, recipe.every
-        )
-    if synthetic_scale is not None:
-        curves = heads.articulated[first:]
-        error = masked_loss(curves, targets[first:], mask[first:], synthetic_scale, recipe.synthetic_loss, recipe.every)
+    if first and captured is not None:
+        error = masked_loss(heads.captured[:first], targets[:first], mask[:first], captured, recipe.loss, recipe.every)
+        loss = loss + error
+    if first < len(targets) and synthetic is not None:
+        curves, spec = heads.articulated[first:], recipe.synthetic_loss
+        error = masked_loss(curves, targets[first:], mask[first:], synthetic, spec, recipe.every)
         loss = loss + recipe.synthetic_weight * error
     if recipe.phone_weight and recipe.config.phones:
         loss = loss + recipe.phone_weight * phone_loss(heads.phones, torch.from_numpy(batch.phones)[:, kept])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from voxface.articulation.channels import ARTICULATED
@@ -34,7 +34,7 @@ class Recipe:
     crop_rows:     rows of a crop whose error counts; the receptive field comes before them as context
     every:         the error is taken at every so many-th row of a crop, a power of 2: neighbours say nearly the same
     batch:         crops per step
-    synthetic_crops: how many of them are of synthetic speech
+    synthetic_crops: how many of them are of synthetic speech; they teach the articulated head, where there is one
     synthetic_weight, phone_weight: how much the errors of the articulated head and of the phones count, beside those
                    of the captured head
     steps:         steps in all
@@ -84,8 +84,6 @@ class Recipe:
             raise UsageError(f"a head for phones has 0 or {len(PHONES)} classes; got {self.config.phones}.")
         if not 0 <= self.synthetic_crops <= self.batch:
             raise UsageError(f"of {self.batch} crops, 0 to {self.batch} are synthetic; got {self.synthetic_crops}.")
-        if self.synthetic_crops and not self.config.articulated:
-            raise UsageError("a recipe with synthetic crops needs a net with an articulated head.")
         if self.precision not in PRECISIONS:
             raise UsageError(f"precision is one of {', '.join(PRECISIONS)}; got {self.precision!r}.")
         if self.config.features != self.feature.rows:
@@ -171,20 +169,22 @@ def joint() -> Recipe:
     )
 
 
-def default() -> Recipe:
-    """The net that ships: one head that learns what joint nets say (`--teacher`) of every sound there is.
+def live() -> Recipe:
+    """One head that learns what joint nets say (`--teacher`), with 60 ms of look-ahead, for conversations.
 
-    Two nets with other seeds are right more often than each, and what they say of a clean recording is asked of the
-    student for the same recording in noise, in a room, at another pitch.
+    What the teachers say of a clean recording is asked of the student for the same recording in noise, in a room, at
+    another pitch. Three of eight crops are synthetic speech: with all sound alike, most of it would be, and real voices
+    suffer (docs/model.md).
     """
     return Recipe(
-        "default",
-        config=TcnConfig(channels=len(ARKIT), width=208, look_ahead_rows=20),
+        "live",
+        config=TcnConfig(channels=len(ARKIT), width=160, look_ahead_rows=6),
         feature=FeatureSpec(level=LevelSpec(free_db=10.0)),
         drives=ARTICULATED,
         crop_rows=256,
         every=4,
-        steps=10_000,
+        synthetic_crops=6,
+        steps=12_000,
         precision="auto",
         loss=LossSpec(closed=3.0, velocity=2.0, face=0.0, head=0.0, steadiness=0.5),
         augment=MIXED,
@@ -192,16 +192,9 @@ def default() -> Recipe:
     )
 
 
-def live() -> Recipe:
-    """The same with less to run and 60 ms of look-ahead, for conversations."""
-    recipe = default()
-    return replace(recipe, name="live", config=replace(recipe.config, width=128, look_ahead_rows=6))
-
-
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "first": first,
     "joint": joint,
-    "default": default,
     "live": live,
 }
 """Recipes by name."""

@@ -62,7 +62,6 @@ class Teachers:
             gap_scale=1.0,
             gap_offset=0.0,
             observed=np.ones(len(ARKIT), bool),
-            synthetic=False,
         )
 
 
