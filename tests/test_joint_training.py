@@ -256,6 +256,31 @@ def test_a_bundle_of_two_heads_rests_on_silence(tmp_path: Path) -> None:
     assert not run_whole(Animator(bundle), np.zeros(8000, np.float32)).any()
 
 
+def test_runs_exported_together_say_their_mean(tmp_path: Path) -> None:
+    """Two runs as one bundle give the mean of what they give alone, as a stream too; runs that do not go together, or
+    give a head pose, are refused."""
+    runs, alone = [], []
+    for seed in (1, 2):
+        runs.append(tmp_path / f"run{seed}")
+        loop.train([*CAPTURED, *SYNTHETIC], [], tiny(steps=3, seed=seed), runs[-1])
+        alone.append(export_bundle(runs[-1], tmp_path / f"t{seed}.voxface")[0])
+    both, difference = export_bundle(runs, tmp_path / "both.voxface")
+    assert difference <= 1e-4
+    own, *parts = (run_whole(Animator(bundle), SYNTHETIC[0].samples, 1000) for bundle in (both, *alone))
+    np.testing.assert_allclose(own, (parts[0] + parts[1]) / 2, atol=1e-5)
+    assert both.training["together_with"][0]["recipe"]["seed"] == 2
+    loop.train(
+        [*CAPTURED, *SYNTHETIC], [], tiny(steps=1, config=replace(tiny().config, look_ahead_rows=4)), tmp_path / "x"
+    )
+    with pytest.raises(CheckpointError, match="go together"):
+        export_bundle([runs[0], tmp_path / "x"], tmp_path / "no.voxface")
+    posed = tiny(steps=1, config=TcnConfig(width=16, look_ahead_rows=3), synthetic_crops=0, phone_weight=0.0)
+    loop.train(CAPTURED, [], posed, tmp_path / "posed")
+    with pytest.raises(CheckpointError, match="head pose"):
+        export_bundle([tmp_path / "posed", tmp_path / "posed"], tmp_path / "no.voxface")
+    assert not (tmp_path / "no.voxface").exists()
+
+
 def test_teachers_answer_with_their_mean(tmp_path: Path) -> None:
     """What is learned from teachers is the mean of what their bundles say of the same sound, every row of it."""
     bundles = []

@@ -117,10 +117,10 @@ def test_what_is_no_dataset_or_run_is_named(tmp_path: Path, capsys: pytest.Captu
     empty.mkdir()
     assert ended(train, dataset=[empty], output=tmp_path / "run") == 3
     assert str(empty) in capsys.readouterr().err
-    assert ended(export, run=empty, output=bundle) == 3
+    assert ended(export, run=[empty], output=bundle) == 3
     assert f"error[E-CHECKPOINT]: there is no checkpoint at {empty}" in capsys.readouterr().err
     (tmp_path / "report.json").write_text("[1")
-    assert ended(export, run=empty, output=bundle, evaluation=tmp_path / "report.json") == 3
+    assert ended(export, run=[empty], output=bundle, evaluation=tmp_path / "report.json") == 3
     assert "report.json" in capsys.readouterr().err
     assert not bundle.exists()
 

@@ -20,7 +20,9 @@ app = typer.Typer(help="Models: export a training run, show a bundle, list the s
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a training run, or its checkpoint.")],
+    run: Annotated[
+        list[Path], typer.Argument(help="Folder of a training run, or its checkpoint; several: their mean.")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the bundle, NAME.voxface.")],
     name: Annotated[str | None, typer.Option(help="Name in the bundle; default: the folder's.")] = None,
     data: Annotated[str | None, typer.Option(help="What it was trained on, in words.")] = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from voxface.models.registry import MODELS
 from voxface.runtime.net import Net
 from voxface.training.checkpoint import CheckpointHeader, load_checkpoint, under
 from voxface.training.recipes import Recipe
-from voxface.training.shipped import Shipped
+from voxface.training.shipped import Shipped, Together
 
 OPSET = 17
 LARGEST_DIFFERENCE = 1e-4
@@ -28,7 +28,7 @@ _UNITS = {"weights": (ARKIT, "1"), "head": (HEAD, "m, quaternion wxyz")}
 
 
 def export_bundle(
-    checkpoint: Path,
+    checkpoint: Path | Sequence[Path],
     folder: Path,
     *,
     name: str | None = None,
@@ -38,26 +38,34 @@ def export_bundle(
     """Make a bundle of a checkpoint's mean weights.
 
     Args:
-        checkpoint: a run folder, or its checkpoint.safetensors.
+        checkpoint: a run folder, or its checkpoint.safetensors; several: the mean of what they say.
         folder: of the bundle, `<name>.voxface`.
         name: of the bundle; default: the folder's.
         metrics: of an evaluation, kept in the bundle.
         about: added to what the checkpoint says of its data.
     Returns: the bundle, and the largest difference between torch and onnxruntime, at most 1e-4.
-    Raises: CheckpointError: the checkpoint cannot be read. BundleError: too large, or the two differ by more.
+    Raises: CheckpointError: a checkpoint cannot be read, or several do not go together. BundleError: too large, or the
+        two differ by more.
     """
-    header, tensors = load_checkpoint(checkpoint)
-    recipe = Recipe.from_json(header.recipe)
-    shipped = shipped_net(recipe, under("mean", tensors), checkpoint)
+    sources = [checkpoint] if isinstance(checkpoint, Path) else list(checkpoint)
+    loaded = [load_checkpoint(source) for source in sources]
+    recipes = [Recipe.from_json(header.recipe) for header, _ in loaded]
+    nets = [
+        shipped_net(recipe, under("mean", tensors), source)
+        for recipe, (_, tensors), source in zip(recipes, loaded, sources, strict=True)
+    ]
+    shipped = nets[0] if len(nets) == 1 else together(recipes, nets, sources)
+    header, recipe = loaded[0][0], recipes[0]
+    others = [_training(other) for other, _ in loaded[1:]]
     parts: dict[str, Any] = {
         "model": to_onnx(shipped),
         "name": name or folder.name.removesuffix(SUFFIX),
         "feature": recipe.feature,
         "look_ahead_rows": recipe.config.look_ahead_rows,
-        "states": state_specs(recipe),
+        "states": state_specs(shipped),
         "outputs": [OutputSpec(name, *_UNITS[name]) for name in shipped.outputs],
-        "drives": driven(recipe, shipped),
-        "training": _training(header) | dict(about or {}),
+        "drives": (*recipe.drives, *(HEAD if shipped.has_pose else ())),
+        "training": _training(header) | ({"together_with": others} if others else {}) | dict(about or {}),
         "metrics": dict(metrics or {"validation": header.validated}),
     }
     with tempfile.TemporaryDirectory() as trial:
@@ -68,6 +76,26 @@ def export_bundle(
             hint="This is a fault of the export; report it.",
         )
     return save_bundle(folder, **parts), difference
+
+
+def together(recipes: Sequence[Recipe], nets: Sequence[Shipped], sources: Sequence[Path]) -> Together:
+    """Several nets as one. Raises: CheckpointError: they take other features, look ahead differently, drive other
+    channels, or give a head pose, which has no mean."""
+    for recipe, source in zip(recipes, sources, strict=True):
+        same = (recipe.feature, recipe.config.look_ahead_rows, recipe.drives)
+        if same != (recipes[0].feature, recipes[0].config.look_ahead_rows, recipes[0].drives):
+            raise CheckpointError(
+                f"{source} does not go together with {sources[0]}: other features, look-ahead or driven channels.",
+                hint="Export runs of one recipe, with other seeds.",
+                source=str(source),
+            )
+    if any(net.has_pose for net in nets):
+        raise CheckpointError(
+            "runs that give a head pose cannot be exported together: rotations have no mean here.",
+            hint="Export them one by one, or train with a recipe that drives the mouth only.",
+            source=str(sources[0]),
+        )
+    return Together(nets).eval()
 
 
 def shipped_net(recipe: Recipe, weights: dict[str, Tensor], source: Path) -> Shipped:
@@ -83,21 +111,15 @@ def shipped_net(recipe: Recipe, weights: dict[str, Tensor], source: Path) -> Shi
     return Shipped(net.eval(), recipe).eval()
 
 
-def state_specs(recipe: Recipe) -> tuple[StateSpec, ...]:
+def state_specs(shipped: Shipped | Together) -> tuple[StateSpec, ...]:
     """The states of the net, by name, with a batch of 1."""
-    return tuple(StateSpec(f"layer{i}", (1, *shape)) for i, shape in enumerate(recipe.config.state_shapes))
+    return tuple(StateSpec(f"layer{i}", (1, *shape)) for i, shape in enumerate(shipped.state_shapes))
 
 
-def driven(recipe: Recipe, shipped: Shipped) -> tuple[str, ...]:
-    """What the bundle drives; the rest of the face is free for idle motion."""
-    return (*recipe.drives, *(HEAD if shipped.has_pose else ()))
-
-
-def to_onnx(shipped: Shipped) -> bytes:
+def to_onnx(shipped: Shipped | Together) -> bytes:
     """The ONNX form: inputs "rows", "layer0", ...; outputs "weights", maybe "head", "layer0_next", ...; batch and rows
     are free."""
-    config = shipped.net.config
-    states = [f"layer{i}" for i in range(len(config.state_shapes))]
+    states = [f"layer{i}" for i in range(len(shipped.state_shapes))]
     after = [f"{state}_next" for state in states]
     free = {name: {0: "batch"} for name in states + after} | dict.fromkeys(("rows", *shipped.outputs), _GRID)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -105,7 +127,7 @@ def to_onnx(shipped: Shipped) -> bytes:
         file = Path(folder) / "model.onnx"
         torch.onnx.export(
             shipped,
-            (torch.zeros(1, 4, config.features), *shipped.net.start()),
+            (torch.zeros(1, 4, shipped.features), *shipped.start()),
             file,
             dynamo=False,
             opset_version=OPSET,
@@ -116,14 +138,14 @@ def to_onnx(shipped: Shipped) -> bytes:
         return file.read_bytes()
 
 
-def parity(shipped: Shipped, bundle: Bundle) -> float:
+def parity(shipped: Shipped | Together, bundle: Bundle) -> float:
     """The largest difference between torch and onnxruntime over 500 random rows, fed in packets of odd sizes."""
     random = np.random.default_rng(7)
     low, high = bundle.feature.clip_db
     rows = random.uniform(low, high, (2, 500, bundle.feature.rows)).astype(np.float32)
     net = Net(bundle)
     states, at, worst = net.start(batch=2), 0, 0.0
-    expected_states = shipped.net.start(2)
+    expected_states = shipped.start(2)
     for size in (1, 7, 100, 392):
         block = rows[:, at : at + size]
         at += size
