@@ -133,6 +133,7 @@ class Together(nn.Module):
     def __init__(self, parts: Sequence[Shipped]) -> None:
         super().__init__()
         self.each = tuple(parts)
+        self.parts = nn.ModuleList(parts)  # which makes their weights known to torch
         self.features = parts[0].features
         self.state_shapes = tuple(shape for part in parts for shape in part.state_shapes)
 
