@@ -219,7 +219,7 @@ def test_show_says_what_a_bundle_is(bundle: Path, tmp_path: Path) -> None:
     """A sound bundle: its card for people, its description and size for machines."""
     done = voxface("model", "show", bundle, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "52 channels" in done.stdout
+    assert "59 channels" in done.stdout  # 52 weights and 7 of the head
     done = voxface("model", "show", bundle, "--json", cwd=tmp_path)
     value = json.loads(done.stdout)
     assert (value["look_ahead_rows"], value["latency_ms"]) == (6, 82.5)

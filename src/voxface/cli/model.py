@@ -89,7 +89,7 @@ def card(bundle: Bundle, size: int) -> str:
     lines = [
         ("name", bundle.name),
         ("folder", str(bundle.folder)),
-        ("drives", f"{len(bundle.rig)} channels; outputs {', '.join(f'{o.name} ({o.unit})' for o in bundle.outputs)}"),
+        ("drives", f"{len(bundle.drives)} channels; outputs {', '.join(f'{o.name} ({o.unit})' for o in bundle.outputs)}"),
         ("takes", f"{feature.kind}, {feature.rows} numbers a row, {bundle.rate_hz} rows a second, "
                   f"level control {'off' if level is None else f'to {level.target_db:g} dB'}"),
         ("latency", f"{bundle.latency_ms(16_000):.1f} ms at 16 kHz, {10 * bundle.look_ahead_rows} ms of it look-ahead"),
