@@ -108,10 +108,10 @@ HEADER = """| change | s1 | grid_dev | wild_dev | grid_dev, best lag | wild_dev,
 def row(name: str, bundle: Bundle, groups: Mapping[str, list[Recording]]) -> str:
     report = compare(name, "", [BundlePredictor(bundle)], groups)
     scores = {group.name: group.rows[0] for group in report.groups}
-    plain = [f"{scores[g].r.mean:.3f}/{scores[g].speech_r.mean:.3f}" for g in GROUPS[:3]]
-    best = [f"{scores[g].aligned_r.mean:.3f}/{scores[g].aligned_speech_r.mean:.3f}" for g in GROUPS[1:3]]
+    plain = [f"{scores[g].r.value:.3f}/{scores[g].speech_r.value:.3f}" for g in GROUPS[:3]]
+    best = [f"{scores[g].aligned_r.value:.3f}/{scores[g].aligned_speech_r.value:.3f}" for g in GROUPS[1:3]]
     ked = scores["ked"]
-    return f"| {name} | " + " | ".join([*plain, *best, f"{ked.jaw_r.mean:.3f}, {ked.closures.auc:.3f}"]) + " |"
+    return f"| {name} | " + " | ".join([*plain, *best, f"{ked.jaw_r.value:.3f}, {ked.closures.auc.value:.3f}"]) + " |"
 
 
 if __name__ == "__main__":
