@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from voxface.articulation import table_file
 from voxface.articulation.channels import sides
 from voxface.articulation.clip import phone_clip
 from voxface.articulation.curves import ARTICULATED, curves, dominance, smooth_curves
@@ -188,7 +189,7 @@ def test_diphthongs_move() -> None:
     """In ay the jaw is more open early than late; in aw the lips round late."""
     phones = [Phone("ay", 0.5, 0.8, 1)]
     jaw = channel(curves(phones, 200), "jawOpen")
-    assert jaw[58] > 2 * jaw[77]
+    assert jaw[58] > 1.5 * jaw[77]
     pucker = channel(curves([Phone("aw", 0.5, 0.8, 1)], 200), "mouthPucker")
     assert pucker[76] > 3 * pucker[56]
 
@@ -391,10 +392,9 @@ def test_targets_of_nothing_keep_their_names(tmp_path: Path) -> None:
 
 
 def edited(tmp_path: Path, old: str, new: str) -> Path:
-    """A copy of the shipped table with one piece of text replaced."""
+    """A copy of the table written by hand with one piece of text replaced."""
     path = tmp_path / "edited.toml"
-    save_table(load_table(), path)
-    text = path.read_text()
+    text = Path(table_file.__file__).with_name("hand.toml").read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
     return path

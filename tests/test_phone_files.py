@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -325,7 +326,9 @@ def test_a_table_of_ones_own(tmp_path: Path) -> None:
     done = voxface("animate", "--phones", "said.lab", "--articulation", "still.toml", "-o", "x.csv", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert not columns(tmp_path / "x.csv")["JawOpen"].any()
-    (tmp_path / "bad.toml").write_text((tmp_path / "still.toml").read_text().replace("rise = 20", "rise = 200", 1))
+    (tmp_path / "bad.toml").write_text(
+        re.sub(r"rise = [\d.]+", "rise = 200", (tmp_path / "still.toml").read_text(), count=1)
+    )
     done = voxface("animate", "--phones", "said.lab", "--articulation", "bad.toml", cwd=tmp_path)
     assert done.returncode == 2
     assert "bad.toml: dominance.jaw.rise must be a number from 1 to 100; got 200." in done.stderr

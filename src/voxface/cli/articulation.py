@@ -52,7 +52,7 @@ def fit(
     dataset: Annotated[Path, typer.Argument(help="A dataset of captured faces.")],
     phones: Annotated[Path, typer.Option(help="Its phones, as voxface articulation align writes them.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The fitted table, TOML.")],
-    table: Annotated[Path | None, typer.Option(help="Table to begin with; default: the one with voxface.")] = None,
+    table: Annotated[Path | None, typer.Option(help="Table to begin with; default: the hand-written one.")] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -62,11 +62,11 @@ def fit(
     with running(quiet, verbose, debug, json) as out:
         from voxface.articulation.table import load_table, save_table
         from voxface.dataset.dataset import load_dataset
-        from voxface.synth.fit import fit_table
+        from voxface.synth.fit import HAND_TABLE, fit_table
         from voxface.synth.phone_table import read_phone_table
         from voxface.synth.takes import earlier, oracle, read_takes
 
-        home, spoken, before = load_dataset(dataset), read_phone_table(phones), load_table(table)
+        home, spoken, before = load_dataset(dataset), read_phone_table(phones), load_table(table or HAND_TABLE)
         takes, test = (read_takes(home.each(split), spoken) for split in ("train", "test"))
         out.say(f"fitting to {len(takes)} recordings ...")
         fitted = fit_table(takes, before, tell=out.detail)

@@ -38,8 +38,8 @@ _TINY = 1e-6
 class Opening:
     """Captured openings, ready for least squares against any table like the one they were prepared for.
 
-    gap, jaw: per take, of the valid rows; jaw times the part of the opening that is the jaw's
     free:     per take (rows,) bool: valid, and no gesture holds the lips
+    gap, jaw: per take, of the free rows; jaw times the part of the opening that is the jaw's
     shares:   by group, per take (rows, targets) dominance
     """
 
@@ -65,7 +65,7 @@ def prepare(takes: Sequence[Take], table: Table) -> Opening:
     return Opening(
         takes=tuple(takes),
         gap=tuple(take.gap[some].astype(np.float64) for take, some in zip(takes, free, strict=True)),
-        jaw=tuple(part * take.jaw[take.valid].astype(np.float64) for take in takes),
+        jaw=tuple(part * take.jaw[some].astype(np.float64) for take, some in zip(takes, free, strict=True)),
         free=tuple(free),
         shares={group: _shares(takes, table, group) for group in GROUPS},
     )
@@ -92,12 +92,13 @@ def _jaw_part(takes: Sequence[Take], table: Table) -> float:
     return float(min(parts[0] / max(parts[1], _TINY), 1.0))
 
 
-def fit_opening(opening: Opening, table: Table, *, ridge: float, jaw_weight: float) -> Fit:
+def fit_opening(opening: Opening, table: Table, *, ridge: float, jaw_weight: float, reach: float) -> Fit:
     """The table with targets of jaw and lips fitted.
 
     Args:
         ridge: rows of speech that what is known before counts for, per target.
         jaw_weight: how much an error of jawOpen counts beside one of the gap.
+        reach: no target leaves what is known before by more than this factor.
     """
     gram, moment, power, rows = _normal(opening, jaw_weight)
     before = np.concatenate([table.targets("jaw")[:, 0], table.targets("lips").mean(axis=1)])
@@ -106,17 +107,18 @@ def fit_opening(opening: Opening, table: Table, *, ridge: float, jaw_weight: flo
     start = np.clip(start, 0, 1)
     values = start + np.linalg.solve(gram + ridge * np.eye(len(start)), moment - gram @ start)
     cost = power - 2 * moment @ values + values @ gram @ values + ridge * ((values - start) ** 2).sum()
-    return Fit(_with(table, np.clip(values, 0, 1), before), float(cost) / max(rows, 1))
+    values = np.clip(values, start / reach, np.minimum(start * reach, 1))
+    return Fit(_with(table, values, before), float(cost) / max(rows, 1))
 
 
 def _normal(opening: Opening, jaw_weight: float) -> tuple[Array, Array, float, int]:
     """Normal equations: gram (2 targets, 2 targets), moment (2 targets,), sum of squares, rows."""
     count = opening.shares["jaw"][0].shape[1]
     gram, moment, power, rows = np.zeros((2 * count, 2 * count)), np.zeros(2 * count), 0.0, 0
-    for i, take in enumerate(opening.takes):
+    for i in range(len(opening.takes)):
         jaw, lips = (opening.shares[group][i] for group in GROUPS)
         free, gap, jaw_truth = opening.free[i], opening.gap[i], opening.jaw[i]
-        both, alone = np.hstack([jaw[free], _HALF * lips[free]]), jaw[take.valid]
+        both, alone = np.hstack([jaw[free], _HALF * lips[free]]), jaw[free]
         gram += both.T @ both
         moment += both.T @ gap
         gram[:count, :count] += jaw_weight * (alone.T @ alone)
