@@ -30,7 +30,7 @@ from voxface.runtime.animator import Animator  # noqa: E402
 from voxface.stream import run_whole  # noqa: E402
 from voxface.training import loop  # noqa: E402
 from voxface.training.augment import NO_AUGMENT, AugmentSpec, augment  # noqa: E402
-from voxface.training.checkpoint import load_checkpoint  # noqa: E402
+from voxface.training.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from voxface.training.data import build_material, make_batch  # noqa: E402
 from voxface.training.export import export_bundle  # noqa: E402
 from voxface.training.gather import gather, with_phones  # noqa: E402
@@ -55,7 +55,9 @@ def tiny(**changes: Any) -> Recipe:
     """The joint recipe, small enough to train in a second or two."""
     config = replace(joint().config, width=16, look_ahead_rows=3)
     small = {"config": config, "crop_rows": 64, "batch": 6, "synthetic_crops": 3, "steps": 8, "warmup_steps": 2}
-    return replace(joint(), **(small | {"validate_every": 4, "precision": "32-true"} | changes))
+    return replace(
+        joint(), **(small | {"validate_every": 4, "precision": "32-true", "smoothing": 0, "closing": 1.0} | changes)
+    )
 
 
 def spoken(recording: Recording) -> Recording:
@@ -279,6 +281,28 @@ def test_runs_exported_together_say_their_mean(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="head pose"):
         export_bundle([tmp_path / "posed", tmp_path / "posed"], tmp_path / "no.voxface")
     assert not (tmp_path / "no.voxface").exists()
+
+
+def test_a_smoothed_bundle_is_the_same_face_averaged(tmp_path: Path) -> None:
+    """Order 2 averages each row with its neighbours (1 2 1), on the right clock by one more row of look-ahead, as a
+    stream too; a net with a head pose is refused."""
+    loop.train([*CAPTURED, *SYNTHETIC], [], tiny(steps=20, learning_rate=5e-3), tmp_path / "run")
+    header, tensors = load_checkpoint(tmp_path / "run")
+    bundles = []
+    for order in (0, 2):
+        save_checkpoint(
+            tmp_path / f"{order}.safetensors", replace(header, recipe=header.recipe | {"smoothing": order}), tensors
+        )
+        bundles.append(export_bundle(tmp_path / f"{order}.safetensors", tmp_path / f"{order}.voxface")[0])
+    assert [bundle.look_ahead_rows for bundle in bundles] == [3, 4]
+    plain, smooth = (run_whole(Animator(bundle), SYNTHETIC[0].samples, 777) for bundle in bundles)
+    expected = (plain[:-2] + 2 * plain[1:-1] + plain[2:]) / 4
+    np.testing.assert_allclose(smooth[1:-1], expected, atol=1e-5)
+    assert smooth[1:-1].any()
+    posed = replace(tiny(), config=TcnConfig(width=16), synthetic_crops=0, phone_weight=0.0, smoothing=2, steps=1)
+    loop.train(CAPTURED, [], posed, tmp_path / "posed")
+    with pytest.raises(CheckpointError, match="head pose"):
+        export_bundle(tmp_path / "posed", tmp_path / "posed.voxface")
 
 
 def test_teachers_answer_with_their_mean(tmp_path: Path) -> None:

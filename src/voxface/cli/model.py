@@ -86,10 +86,11 @@ def card(bundle: Bundle, size: int) -> str:
     """A bundle in words, one fact a line."""
     training = bundle.training
     feature, level = bundle.feature, bundle.feature.level
+    outputs = ", ".join(f"{out.name} ({out.unit})" for out in bundle.outputs)
     lines = [
         ("name", bundle.name),
         ("folder", str(bundle.folder)),
-        ("drives", f"{len(bundle.drives)} channels; outputs {', '.join(f'{o.name} ({o.unit})' for o in bundle.outputs)}"),
+        ("drives", f"{len(bundle.drives)} channels; outputs {outputs}"),
         ("takes", f"{feature.kind}, {feature.rows} numbers a row, {bundle.rate_hz} rows a second, "
                   f"level control {'off' if level is None else f'to {level.target_db:g} dB'}"),
         ("latency", f"{bundle.latency_ms(16_000):.1f} ms at 16 kHz, {10 * bundle.look_ahead_rows} ms of it look-ahead"),

@@ -92,7 +92,7 @@ def fit_table(
         tell: is called with a line for people at every stage.
     """
     config = config or FitConfig()
-    lag = capture_lag(takes)
+    lag = capture_lag(takes, table.gestures[0].hold)
     tell(f"the captured faces are {10 * lag} ms late")
     moved = [earlier(take, lag) for take in takes]
     some = moved[:: max(1, len(moved) // config.searched)]

@@ -10,7 +10,7 @@ import numpy as np
 
 from voxface.articulation.channels import places
 from voxface.articulation.curves import curves
-from voxface.articulation.phones import CLOSURES, SILENCE, Phone
+from voxface.articulation.phones import SILENCE, Phone
 from voxface.articulation.table import Table
 from voxface.dataset.loudness import SPEECH_DB, relative_level_db
 from voxface.dataset.recording import Recording
@@ -79,18 +79,31 @@ def read_takes(recordings: Iterable[Recording], phones: Mapping[str, tuple[Phone
     return found
 
 
-def capture_lag(takes: Sequence[Take]) -> int:
-    """Rows by which the captured face comes after the sound: the median distance from the centre of a p b m inside
-    speech to the smallest gap within 120 ms. Trackers smooth over time, and so are late. 0 with too few of them."""
+def capture_lag(takes: Sequence[Take], hold: Mapping[str, float]) -> int:
+    """Rows by which the captured face comes after the sound: the median distance from the middle of a closure inside
+    speech to the smallest gap within 120 ms. Trackers smooth over time, and so are late. 0 with fewer than 20 closures.
+
+    Args:
+        hold: by p b m, the share of the phone, from its start, in which the lips are closed.
+    """
     found = []
     for take in takes:
         for before, phone in zip(take.phones, take.phones[1:], strict=False):
-            middle = round((phone.start_s + phone.end_s) / 2 * ROW_RATE_HZ)
-            near = slice(middle - _NEAR_ROWS, middle + _NEAR_ROWS + 1)
-            whole = near.start >= 0 and near.stop <= take.rows and take.valid[near].all()
-            if phone.symbol in CLOSURES and before.symbol != SILENCE and whole:
-                found.append(int(take.gap[near].argmin()) - _NEAR_ROWS)
-    return int(np.clip(np.median(found), 0, _MOST_LAG_ROWS)) if len(found) >= _LEAST_CLOSURES else 0
+            if phone.symbol in hold and before.symbol != SILENCE:
+                closed_s = hold[phone.symbol] * (phone.end_s - phone.start_s)
+                middle = round((phone.start_s + closed_s / 2) * ROW_RATE_HZ)
+                near = slice(middle - _NEAR_ROWS, middle + _NEAR_ROWS + 1)
+                if near.start >= 0 and near.stop <= take.rows and take.valid[near].all():
+                    found.append(_bottom(take.gap[near]) - _NEAR_ROWS)
+    if len(found) < _LEAST_CLOSURES:
+        return 0
+    return int(np.clip(np.ceil(np.median(found) - 0.5), 0, _MOST_LAG_ROWS))  # in doubt the smaller
+
+
+def _bottom(gap: Array) -> float:
+    """The middle of the rows in which a gap is smallest, within a tenth of its range."""
+    low, high = gap.min(), gap.max()
+    return float(np.flatnonzero(gap <= low + 0.1 * (high - low)).mean())
 
 
 def earlier(take: Take, rows: int) -> Take:

@@ -19,10 +19,11 @@ from voxface.models.registry import MODELS
 from voxface.runtime.net import Net
 from voxface.training.checkpoint import CheckpointHeader, load_checkpoint, under
 from voxface.training.recipes import Recipe
-from voxface.training.shipped import Shipped, Together
+from voxface.training.shipped import Shipped, Smoothed, Together
 
 OPSET = 17
 LARGEST_DIFFERENCE = 1e-4
+Shippable = Shipped | Together | Smoothed
 _GRID = {0: "batch", 1: "rows"}
 _UNITS = {"weights": (ARKIT, "1"), "head": (HEAD, "m, quaternion wxyz")}
 
@@ -54,14 +55,15 @@ def export_bundle(
         shipped_net(recipe, under("mean", tensors), source)
         for recipe, (_, tensors), source in zip(recipes, loaded, sources, strict=True)
     ]
-    shipped = nets[0] if len(nets) == 1 else together(recipes, nets, sources)
     header, recipe = loaded[0][0], recipes[0]
+    answer = nets[0] if len(nets) == 1 else together(recipes, nets, sources)
+    shipped = smoothed(answer, recipe.smoothing, sources[0]) if recipe.smoothing else answer
     others = [_training(other) for other, _ in loaded[1:]]
     parts: dict[str, Any] = {
         "model": to_onnx(shipped),
         "name": name or folder.name.removesuffix(SUFFIX),
         "feature": recipe.feature,
-        "look_ahead_rows": recipe.config.look_ahead_rows,
+        "look_ahead_rows": recipe.config.look_ahead_rows + recipe.smoothing // 2,
         "states": state_specs(shipped),
         "outputs": [OutputSpec(name, *_UNITS[name]) for name in shipped.outputs],
         "drives": (*recipe.drives, *(HEAD if shipped.has_pose else ())),
@@ -82,8 +84,9 @@ def together(recipes: Sequence[Recipe], nets: Sequence[Shipped], sources: Sequen
     """Several nets as one. Raises: CheckpointError: they take other features, look ahead differently, drive other
     channels, or give a head pose, which has no mean."""
     for recipe, source in zip(recipes, sources, strict=True):
-        same = (recipe.feature, recipe.config.look_ahead_rows, recipe.drives)
-        if same != (recipes[0].feature, recipes[0].config.look_ahead_rows, recipes[0].drives):
+        first = recipes[0]
+        same = (recipe.feature, recipe.config.look_ahead_rows, recipe.drives, recipe.smoothing)
+        if same != (first.feature, first.config.look_ahead_rows, first.drives, first.smoothing):
             raise CheckpointError(
                 f"{source} does not go together with {sources[0]}: other features, look-ahead or driven channels.",
                 hint="Export runs of one recipe, with other seeds.",
@@ -96,6 +99,17 @@ def together(recipes: Sequence[Recipe], nets: Sequence[Shipped], sources: Sequen
             source=str(sources[0]),
         )
     return Together(nets).eval()
+
+
+def smoothed(shipped: Shipped | Together, order: int, source: Path) -> Smoothed:
+    """A net that does not tremble. Raises: CheckpointError: it gives a head pose, which is not averaged here."""
+    if shipped.has_pose:
+        raise CheckpointError(
+            "a net that gives a head pose cannot be smoothed: rotations have no mean here.",
+            hint="Set smoothing to 0 in its recipe.",
+            source=str(source),
+        )
+    return Smoothed(shipped, order).eval()
 
 
 def shipped_net(recipe: Recipe, weights: dict[str, Tensor], source: Path) -> Shipped:
@@ -111,12 +125,12 @@ def shipped_net(recipe: Recipe, weights: dict[str, Tensor], source: Path) -> Shi
     return Shipped(net.eval(), recipe).eval()
 
 
-def state_specs(shipped: Shipped | Together) -> tuple[StateSpec, ...]:
+def state_specs(shipped: Shippable) -> tuple[StateSpec, ...]:
     """The states of the net, by name, with a batch of 1."""
     return tuple(StateSpec(f"layer{i}", (1, *shape)) for i, shape in enumerate(shipped.state_shapes))
 
 
-def to_onnx(shipped: Shipped | Together) -> bytes:
+def to_onnx(shipped: Shippable) -> bytes:
     """The ONNX form: inputs "rows", "layer0", ...; outputs "weights", maybe "head", "layer0_next", ...; batch and rows
     are free."""
     states = [f"layer{i}" for i in range(len(shipped.state_shapes))]
@@ -138,7 +152,7 @@ def to_onnx(shipped: Shipped | Together) -> bytes:
         return file.read_bytes()
 
 
-def parity(shipped: Shipped | Together, bundle: Bundle) -> float:
+def parity(shipped: Shippable, bundle: Bundle) -> float:
     """The largest difference between torch and onnxruntime over 500 random rows, fed in packets of odd sizes."""
     random = np.random.default_rng(7)
     low, high = bundle.feature.clip_db

@@ -30,7 +30,10 @@ class Recipe:
     drives:        channels that the bundle drives; the others stay 0, and the runtime's idle motion may have them
     captured_share: where there are two heads, this share of the shipped lip gap is the captured head's, the rest the
                    articulated one's
-    closing:       where phones are told apart, the probability of p, b and m takes this share of itself off the gap
+    closing:       where phones are told apart, this times the probability of p, b and m is taken off the gap, which
+                   stays at 0 beyond
+    smoothing:     the shipped weights are averaged over this many rows and one, by binomial shares, which takes away
+                   what trembles from row to row; half of them, rounded down, are added to the look-ahead
     crop_rows:     rows of a crop whose error counts; the receptive field comes before them as context
     every:         the error is taken at every so many-th row of a crop, a power of 2: neighbours say nearly the same
     batch:         crops per step
@@ -53,6 +56,7 @@ class Recipe:
     drives: tuple[str, ...] = ARKIT
     captured_share: float = 0.5
     closing: float = 1.0
+    smoothing: int = 0
     crop_rows: int = 200
     every: int = 1
     batch: int = 16
@@ -84,6 +88,8 @@ class Recipe:
             raise UsageError(f"a head for phones has 0 or {len(PHONES)} classes; got {self.config.phones}.")
         if not 0 <= self.synthetic_crops <= self.batch:
             raise UsageError(f"of {self.batch} crops, 0 to {self.batch} are synthetic; got {self.synthetic_crops}.")
+        if not 0 <= self.smoothing <= 8 or self.closing < 0:
+            raise UsageError(f"smoothing is 0 to 8, closing not negative; got {self.smoothing} and {self.closing}.")
         if self.precision not in PRECISIONS:
             raise UsageError(f"precision is one of {', '.join(PRECISIONS)}; got {self.precision!r}.")
         if self.config.features != self.feature.rows:
@@ -156,6 +162,8 @@ def joint() -> Recipe:
         feature=FeatureSpec(level=LevelSpec(free_db=10.0)),
         drives=ARTICULATED,
         captured_share=0.8,
+        closing=2.0,
+        smoothing=2,
         crop_rows=256,
         every=4,
         synthetic_crops=8,
@@ -181,6 +189,7 @@ def live() -> Recipe:
         config=TcnConfig(channels=len(ARKIT), width=160, look_ahead_rows=6),
         feature=FeatureSpec(level=LevelSpec(free_db=10.0)),
         drives=ARTICULATED,
+        smoothing=1,
         crop_rows=256,
         every=4,
         synthetic_crops=6,
