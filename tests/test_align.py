@@ -33,12 +33,12 @@ def words_file(path: Path, lines: str) -> Path:
 
 
 def test_the_lexicon_knows_all_words_of_grid() -> None:
-    """All 51 words have phones of ours, each with a vowel and its stress; bilabial words begin with a closure."""
+    """All 51 words have phones of ours, one vowel stressed but in weak "at"; bilabial words begin with a closure."""
     spoken = pronounce(GRID)
     assert len(GRID) == 51 == len(grid_lexicon())
     for word in GRID:
         assert all(symbol in PHONES for symbol, _ in spoken[word])
-        assert sum(stress == 1 for _, stress in spoken[word]) == 1
+        assert sum(stress == 1 for _, stress in spoken[word]) == (word != "at")
         assert all(symbol in VOWELS for symbol, stress in spoken[word] if stress)
         assert (spoken[word][0][0] in CLOSURES) == (word in {"bin", "blue", "place", "please", "by", "b", "p"})
     assert [symbol for symbol, _ in spoken["four"]] == ["f", "ao"]  # British: no r
