@@ -159,7 +159,7 @@ def joint() -> Recipe:
             width=160,
             look_ahead_rows=20,
         ),
-        feature=FeatureSpec(level=LevelSpec(free_db=10.0)),
+        feature=FeatureSpec(level=LevelSpec(free_db=6.0)),
         drives=ARTICULATED,
         captured_share=0.8,
         closing=2.0,
@@ -187,7 +187,7 @@ def live() -> Recipe:
     return Recipe(
         "live",
         config=TcnConfig(channels=len(ARKIT), width=160, look_ahead_rows=6),
-        feature=FeatureSpec(level=LevelSpec(free_db=10.0)),
+        feature=FeatureSpec(level=LevelSpec(free_db=6.0)),
         drives=ARTICULATED,
         smoothing=1,
         crop_rows=256,

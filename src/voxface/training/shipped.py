@@ -108,11 +108,12 @@ class Shipped(nn.Module):
         return (1 - self.closing * (torch.softmax(phones, dim=-1) @ self.bilabial)).clamp_min(0)
 
     def _combined(self, captured: Tensor, articulated: Tensor, apart: Tensor | float) -> Tensor:
-        """(batch, n, 52) of either head -> the articulated mouth, its jaw opened to the common lip gap."""
-        gap = apart * (self.share * (captured @ self.gap) + (1 - self.share) * (articulated @ self.gap))
+        """(batch, n, 52) of either head -> the articulated mouth, its jaw opened to the common lip gap; what the phones
+        take off the gap is added to mouthClose, so that lips close over an open jaw, as they do."""
+        gap = self.share * (captured @ self.gap) + (1 - self.share) * (articulated @ self.gap)
         lips = articulated @ self.gap - articulated[..., _JAW]  # what the gap is without the jaw
         jaw = ((gap - lips) / RIG_GAP["jawOpen"]).clamp(0, 1)
-        close = torch.minimum(articulated[..., _CLOSE], jaw)
+        close = torch.minimum(articulated[..., _CLOSE] + (1 - apart) * gap.clamp_min(0), jaw)
         return articulated * self.lips + jaw[..., None] * self.jaw + close[..., None] * self.close
 
     def _pose(self, out: Tensor) -> Tensor:
