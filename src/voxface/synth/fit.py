@@ -92,7 +92,8 @@ def fit_table(
         tell: is called with a line for people at every stage.
     """
     config = config or FitConfig()
-    lag = capture_lag(takes, table.gestures[0].hold)
+    closure = max(table.gestures, key=lambda gesture: gesture.close, default=None)
+    lag = capture_lag(takes, closure.hold if closure else {})
     tell(f"the captured faces are {10 * lag} ms late")
     moved = [earlier(take, lag) for take in takes]
     some = moved[:: max(1, len(moved) // config.searched)]
@@ -103,23 +104,23 @@ def fit_table(
     return Fitted(scaled(table, moved, config.tops, config.most), lag, (*steps, *more))
 
 
-def _fit(opening: Opening, table: Table, config: FitConfig, share: float = 1.0) -> Fit:
-    return fit_opening(opening, table, ridge=config.ridge * share, jaw_weight=config.jaw_weight, reach=config.reach)
+def _fit(opening: Opening, table: Table, config: FitConfig) -> Fit:
+    return fit_opening(opening, table, ridge=config.ridge, jaw_weight=config.jaw_weight, reach=config.reach)
 
 
 def _search_dominance(
     takes: Sequence[Take], table: Table, config: FitConfig, tell: Callable[[str], Any]
 ) -> tuple[Table, list[str]]:
     """Change one rate or strength after the other, up or down, as long as the fit gains; targets follow every step."""
-    opening, share, steps = prepare(takes, table), len(takes) / max(len(takes), config.searched), []
-    cost = _fit(opening, table, config, share).cost
+    opening, steps = prepare(takes, table), []
+    cost = _fit(opening, table, config).cost
     for knob in _knobs(opening, table, config):
         old = knob.get(table)
         for factor in (config.step, 1 / config.step):
             while old / knob.reach < knob.get(table) * factor < old * knob.reach:
                 tried = knob.set(table, knob.get(table) * factor)
                 tried_opening = changed(opening, tried, "jaw")
-                tried_cost = _fit(tried_opening, tried, config, share).cost
+                tried_cost = _fit(tried_opening, tried, config).cost
                 if tried_cost > cost * (1 - config.gain):
                     break
                 table, opening, cost = tried, tried_opening, tried_cost

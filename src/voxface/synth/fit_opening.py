@@ -60,7 +60,9 @@ class Fit:
 
 def prepare(takes: Sequence[Take], table: Table) -> Opening:
     """Gather what does not depend on targets."""
-    free = [take.valid & (envelopes(table.gestures, take.phones, take.rows).max(axis=0) == 0) for take in takes]
+    free = [
+        take.valid & (envelopes(table.gestures, take.phones, take.rows).max(axis=0, initial=0) == 0) for take in takes
+    ]
     part = _jaw_part(takes, table)
     return Opening(
         takes=tuple(takes),
