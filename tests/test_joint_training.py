@@ -347,3 +347,4 @@ def test_sound_without_faces_needs_a_teacher(tmp_path: Path) -> None:
     taught = gather([], [str(load_bundle("default").folder)], [sounds])
     assert taught.recordings[0].valid.all()
     assert taught.about["teachers"] == ["default"]
+    assert taught.about["data"] == "sounds: 1.0 s of speech in 1 recordings without faces"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,6 +59,9 @@ def synth(
             return
         if out is None:
             raise UsageError("voxface synth needs a folder.", hint="Name it with -o FOLDER.")
+        if find_spec("safetensors") is None:
+            text = "voxface synth needs the library safetensors, which is not installed."
+            raise MissingDependencyError(text, hint="pip install 'voxface[synth]'")
         table, rule = load_table(articulation), parse_split(split)
         plan = make_plan(_installed(shown, voices), minutes, seed, rule)
         begun = time.monotonic()

@@ -19,6 +19,7 @@ from voxface.errors import DatasetError, UsageError
 from voxface.face.gap import rig_gap
 from voxface.face.rig import ARKIT
 from voxface.synth.phone_table import read_phone_table
+from voxface.timebase import clock_text
 from voxface.training.provenance import about_training
 from voxface.training.rest import rest_recordings
 from voxface.training.teach import Teachers, faceless, sound_recordings
@@ -67,7 +68,9 @@ def gather(
         held_out += data.recordings("validate")
     for folder in sounds:
         found = list(sound_recordings(folder))
-        about.append(about_training(folder.resolve().name, found))
+        seconds = sum(recording.duration_s for recording in found)
+        text = f"{folder.resolve().name}: {clock_text(seconds)} of speech in {len(found)} recordings without faces"
+        about.append(about_training(folder.resolve().name, found) | {"data": text})
         recordings += found
     merged = about[0] | {"data": "; ".join(part["data"] for part in about)}
     if phones is not None:
