@@ -33,7 +33,7 @@ docs: $(VENV)/.all  ## regenerate docs/cli.md and say whether it changed
 	git diff --exit-code --stat docs
 
 # The shipped models from nothing: capture, synthesis, alignment, two joint nets, their student, evaluation.
-# About two hours on 2 cores; every step goes on where it was stopped.
+# docs/model.md says how long each took; every step goes on where it was stopped.
 VOXFACE := $(BIN)/voxface
 SETS    := $(WORK)/datasets
 LICENCES := --licence 'CC BY 4.0 (from memory): GRID audiovisual sentence corpus, Cooke, Barker, Cunningham, Shao 2006' \

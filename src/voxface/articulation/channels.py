@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from voxface.errors import UsageError
 from voxface.face.rig import ARKIT
 
@@ -12,6 +14,10 @@ ARTICULATED: tuple[str, ...] = (
     "mouthUpperUpRight", "tongueOut",
 )  # fmt: skip
 """The channels that `curves` drives, in canonical order; all others rest at 0."""
+
+OBSERVED = np.array([name in ARTICULATED for name in ARKIT])
+"""(52,) bool: what the curves of phones say something about."""
+OBSERVED.flags.writeable = False
 
 
 def sides(name: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from voxface.articulation.channels import ARTICULATED
+from voxface.articulation.channels import OBSERVED
 from voxface.articulation.curves import curves
 from voxface.articulation.phones import Phone
 from voxface.articulation.table import Table
@@ -45,5 +45,4 @@ def phone_clip(
     values = np.empty((frames, len(ARKIT)), np.float32)
     for at in range(0, frames, _BLOCK):
         values[at : at + _BLOCK] = interpolate_values(row_times, face, times[at : at + _BLOCK])
-    observed = np.array([name in ARTICULATED for name in ARKIT])
-    return FaceClip(values, ARKIT, fps, observed=observed)
+    return FaceClip(values, ARKIT, fps, observed=OBSERVED)

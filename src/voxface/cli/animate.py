@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,10 @@ from voxface.cli.flags import Debug, Json, Quiet, Verbose
 from voxface.cli.output import Output, running
 from voxface.errors import SomeFailedError, UsageError, VoxfaceError
 from voxface.timebase import clock_text
+
+if TYPE_CHECKING:
+    from voxface.audio.decode import AudioSource
+    from voxface.runtime.polish import Polish
 
 
 @dataclass(frozen=True)
@@ -142,24 +146,19 @@ def one(source: str, target: str, job: Job, out: Output | None = None) -> dict[s
     """Animate one input into one output, in constant memory; give its summary."""
     import sys
 
-    from voxface.audio.decode import RawFormat, open_audio
     from voxface.export.formats import format_for, open_writer
     from voxface.export.writing import ClipHeader
     from voxface.face.rig import ARKIT
     from voxface.runtime.animate import animate_blocks, open_animator
     from voxface.runtime.idle import load_idle
-    from voxface.runtime.polish import Polish, load_polish
     from voxface.runtime.session import Session
     from voxface.runtime.threads import offline_threads
 
     began = time.perf_counter()
-    table = load_polish(job.gains) if job.gains else Polish()
-    polish = replace(table, intensity=job.intensity, mouth_only=job.mouth_only)
+    polish = polish_of(job)
     idle = None if job.no_idle else load_idle(job.gains, job.idle_seed)
-    raw = RawFormat.parse(job.raw) if job.raw else None
     format = format_for(target, job.format)
-    audio = open_audio(source, channel=job.channel, raw=raw, strict=job.strict, max_duration_s=job.max_duration_s)
-    with audio:
+    with sound_of(source, job) as audio:
         animator = open_animator(job.bundle, job.threads or offline_threads())
         session = Session(animator, audio.rate_hz, job.fps, polish, idle)
         header = ClipHeader(
@@ -183,6 +182,22 @@ def one(source: str, target: str, job: Job, out: Output | None = None) -> dict[s
         "input": source, "output": target, "frames": frames, "fps": job.fps, "duration_s": round(frames / job.fps, 3),
         "seconds": round(seconds, 3), "bundle": animator.bundle.name, "latency_ms": round(session.latency_ms, 1),
     }  # fmt: skip
+
+
+def polish_of(job: Job) -> Polish:
+    """Gains and offsets of the job's table, with what its flags say."""
+    from voxface.runtime.polish import Polish, load_polish
+
+    table = load_polish(job.gains) if job.gains else Polish()
+    return replace(table, intensity=job.intensity, mouth_only=job.mouth_only)
+
+
+def sound_of(source: str, job: Job) -> AudioSource:
+    """The sound of an input, opened as the job's flags say."""
+    from voxface.audio.decode import RawFormat, open_audio
+
+    raw = RawFormat.parse(job.raw) if job.raw else None
+    return open_audio(source, channel=job.channel, raw=raw, strict=job.strict, max_duration_s=job.max_duration_s)
 
 
 @contextlib.contextmanager

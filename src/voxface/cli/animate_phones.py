@@ -28,17 +28,15 @@ def from_phones(
     from voxface.articulation.clip import phone_clip
     from voxface.articulation.read import read_phones
     from voxface.articulation.table import load_table
-    from voxface.cli.animate import plan
+    from voxface.cli.animate import plan, polish_of
     from voxface.export.formats import format_for, open_writer
     from voxface.export.writing import ClipHeader
-    from voxface.runtime.polish import Polish, load_polish
 
     began = time.perf_counter()
     if len(audio) > 1:
         raise UsageError(f"--phones goes with one recording or none; got {len(audio)}.", hint="Animate them in turn.")
     [(_, target)] = plan([phones], output, job.format)
-    table = load_polish(job.gains) if job.gains else Polish()
-    polish = replace(table, intensity=job.intensity, mouth_only=job.mouth_only)
+    polish = polish_of(job)
     format = format_for(target, job.format)
     spoken = read_phones(phones)
     length_s = _length_s(audio[0], job) if audio else max(phone.end_s for phone in spoken)
@@ -57,9 +55,7 @@ def from_phones(
 
 def _length_s(name: str, job: Job) -> float:
     """Seconds of a recording."""
-    from voxface.audio.decode import RawFormat, open_audio
+    from voxface.cli.animate import sound_of
 
-    raw = RawFormat.parse(job.raw) if job.raw else None
-    source = open_audio(name, channel=job.channel, raw=raw, strict=job.strict, max_duration_s=job.max_duration_s)
-    with source:
+    with sound_of(name, job) as source:
         return sum(len(block) for block in source.blocks()) / source.rate_hz

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from voxface.face.axes import still_head
 from voxface.face.interpolate import interpolate_head, interpolate_values
 from voxface.face.track import FaceTrack
 from voxface.stream import Array
@@ -57,7 +58,7 @@ def align(track: FaceTrack, rows: int) -> FaceRows:
 
 def _head_rows(times: Array, head: Array, at: Array, median: Array) -> Array:
     if not len(times):
-        return np.tile(np.array([0, 0, 0, 1, 0, 0, 0], np.float32), (len(at), 1))
+        return still_head(len(at))
     centred = head.astype(np.float64)
     centred[:, :3] -= median
     return interpolate_head(times, centred, at)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from voxface.dataset.manifest import Entry, Manifest, load_manifest
 from voxface.dataset.recording import SPLITS, Recording
-from voxface.dataset.store import read_arrays, read_phones
+from voxface.dataset.store import read_spoken
 from voxface.errors import DatasetError, UsageError
 
 
@@ -55,6 +55,7 @@ class Dataset:
     def read(self, entry: Entry) -> Recording:
         """The recording of an entry. Raises: InputError, DatasetError: its file cannot be read or is damaged."""
         known = self.manifest.speakers[entry.speaker]
+        arrays, phones = read_spoken(self.folder / entry.facts.file)
         return Recording(
             name=entry.name,
             speaker=entry.speaker,
@@ -63,8 +64,8 @@ class Dataset:
             gap_scale=known.gap_scale,
             gap_offset=known.gap_offset,
             synthetic=entry.facts.synthetic,
-            phones=read_phones(self.folder / entry.facts.file),
-            **read_arrays(self.folder / entry.facts.file),
+            phones=phones,
+            **arrays,
         )
 
 

@@ -14,6 +14,7 @@ from voxface.capture.store import Capture, session_id
 from voxface.errors import ClipError, DatasetError
 from voxface.export.capture_json import load_capture_json
 from voxface.export.formats import read
+from voxface.face.axes import still_head
 from voxface.face.clip import FaceClip
 from voxface.face.gap import rig_gap
 from voxface.face.rig import ARKIT
@@ -81,7 +82,7 @@ def _track(path: Path) -> tuple[str, FaceTrack, float]:
 def track_of(clip: FaceClip) -> FaceTrack:
     """A clip as the track of a tracker that saw every frame where the clip has one."""
     rig = clip.to_rig(ARKIT)
-    still = np.tile(np.array([0, 0, 0, 1, 0, 0, 0], np.float32), (len(clip), 1))
+    still = still_head(len(clip))
     none = np.zeros(len(clip), np.float32)
     return FaceTrack(
         times_s=clip.times_s,

@@ -129,22 +129,22 @@ def _phone_json(phone: Phone) -> list[Any]:
     return [phone.symbol, round(phone.start_s, 4), round(phone.end_s, 4), phone.stress]
 
 
-def read_phones(path: Path) -> tuple[Phone, ...]:
-    """What is spoken when in a recording; empty where that is not known. Raises: as read_arrays."""
-    return _read(path, ())[2]
-
-
 def read_arrays(path: Path) -> dict[str, Array]:
     """The arrays of a recording: samples float32, weights, head, gap, width, valid, observed.
 
     Raises: InputError: the file cannot be read. DatasetError: it is damaged, no recording, or of another version.
     """
-    tensors = _read(path, tuple(_KINDS))[1]
+    return read_spoken(path)[0]
+
+
+def read_spoken(path: Path) -> tuple[dict[str, Array], tuple[Phone, ...]]:
+    """The same, and what is spoken when, empty where that is not known. Raises: as read_arrays."""
+    _, tensors, phones = _read(path, tuple(_KINDS))
     wrong = [name for name, kind in _KINDS.items() if tensors[name].dtype != kind]
     if wrong:
         raise DatasetError(f"{path} is damaged: {', '.join(wrong)} of the wrong kind.", hint=_HINT, source=str(path))
     audio = tensors.pop("audio")
-    return {"samples": audio.astype(np.float32) / _STEP, **tensors}
+    return {"samples": audio.astype(np.float32) / _STEP, **tensors}, phones
 
 
 def _read(path: Path, names: tuple[str, ...]) -> tuple[Facts, dict[str, Array], tuple[Phone, ...]]:

@@ -97,3 +97,8 @@ def sign_aligned(quaternions: Array) -> Array:
     if flips.any():
         q[1:] *= np.where(np.cumsum(flips) % 2, -1.0, 1.0)[:, None]
     return q
+
+
+def still_head(count: int) -> Array:
+    """(count, 7) float32: a head at its place that looks into the camera."""
+    return np.tile(np.array([0, 0, 0, 1, 0, 0, 0], np.float32), (count, 1))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from voxface.synth import espeak, festival, flite
+from voxface.synth import festival, helper
 from voxface.synth.program import Ended
 from voxface.synth.voices import Voice
 from voxface.synth.wire import Answer, Request
@@ -31,9 +32,9 @@ class Engine:
 
 
 ENGINES: Mapping[str, Engine] = {
-    "flite": Engine("flite", flite.installed, flite.say),
+    "flite": Engine("flite", partial(helper.installed, helper.FLITE), partial(helper.say, helper.FLITE)),
     "festival": Engine("festival", festival.installed, festival.say),
-    "espeak": Engine("espeak", espeak.installed, espeak.say),
+    "espeak": Engine("espeak", partial(helper.installed, helper.ESPEAK), partial(helper.say, helper.ESPEAK)),
 }  # fmt: skip
 
 

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from voxface.articulation.curves import ARTICULATED, curves
+from voxface.articulation.channels import OBSERVED
+from voxface.articulation.curves import curves
 from voxface.articulation.phones import PHONES, Phone
 from voxface.articulation.table import Table
 from voxface.dataset.align import FaceRows
 from voxface.dataset.quality import MEL_CEILING_DB, Quality, check_and_clip
-from voxface.dataset.store import FOLDER, Facts, read_arrays, read_facts, read_phones, save_recording
+from voxface.dataset.store import FOLDER, Facts, read_facts, read_spoken, save_recording
 from voxface.errors import DatasetError, InputError
+from voxface.face.axes import still_head
 from voxface.face.gap import rig_gap
 from voxface.face.rig import ARKIT
 from voxface.stream import Array
@@ -25,9 +27,6 @@ from voxface.synth.labels import Speech, mended
 from voxface.synth.plan import Script, Sentence
 from voxface.synth.wire import Request
 from voxface.timebase import SAMPLE_RATE_HZ, row_count
-
-OBSERVED = np.array([name in ARTICULATED for name in ARKIT])
-"""What the curves of phones say something about."""
 
 EDGE_S = 0.3
 """Silence before the first and after the last sentence."""
@@ -73,8 +72,8 @@ def make(script: Script, folder: Path, articulation: Articulation, limit_s: floa
     if found == plain.file:
         return Made(script, read_facts(folder / plain.file), kept=True)
     if found:
-        samples, phones = read_arrays(folder / found)["samples"], read_phones(folder / found)
-        return Made(script, _save(folder, plain, samples, phones, table))
+        arrays, phones = read_spoken(folder / found)
+        return Made(script, _save(folder, plain, arrays["samples"], phones, table))
     said = speak(script.voice, [Request(one.text, one.stretch) for one in script.sentences], limit_s)
     speeches = [mended(answer, script.voice) if answer else None for answer in said.answers]
     faults = list(said.faults)
@@ -124,9 +123,8 @@ def _moved(phone: Phone, by_s: float) -> Phone:
 def _save(folder: Path, plain: Facts, samples: Array, phones: tuple[Phone, ...], table: Table) -> Facts:
     rows = row_count(len(samples))
     weights = curves(phones, rows, table)
-    head = np.tile(np.array([0, 0, 0, 1, 0, 0, 0], np.float32), (rows, 1))
     still, seen = np.zeros(rows, np.float32), np.ones(rows, bool)
-    face = FaceRows(weights, head, rig_gap(weights, ARKIT), still, seen, np.zeros(3))
+    face = FaceRows(weights, still_head(rows), rig_gap(weights, ARKIT), still, seen, np.zeros(3))
     face, quality = check_and_clip(face, samples, seen)
     facts = replace(plain, quality=quality)
     save_recording(folder, facts, samples, face, OBSERVED, phones)

@@ -194,7 +194,8 @@ def _crops(table: Table, count: int, recipe: Recipe, random: np.random.Generator
     which, at = _places(table, count, recipe, random)
     speed = random.uniform(1 - recipe.augment.speed, 1 + recipe.augment.speed, count)
     rows = _heard(table, which, at, speed, recipe)
-    others = _heard(table, *_places(table, count, recipe, random), np.ones(count), recipe)
+    elsewhere = _places(table, count, recipe, random)  # drawn in any case: a recipe without babble keeps its crops
+    others = _heard(table, *elsewhere, np.ones(count), recipe) if recipe.augment.babble_share else None
     rows, silent = augment(rows, recipe.augment, recipe.feature, random, others)
     place = at[:, None] + np.arange(recipe.crop_rows) * speed[:, None]
     start, end = table.target_start[which, None], table.target_start[which + 1, None]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from voxface.articulation.channels import ARTICULATED
+from voxface.articulation.channels import OBSERVED
 from voxface.articulation.curves import curves
 from voxface.articulation.phones import Phone
 from voxface.bundle import load_bundle
@@ -106,7 +106,7 @@ def as_spoken(recording: Recording) -> Recording:
         weights=weights,
         gap=rig_gap(weights, ARKIT),
         valid=np.ones(recording.rows, bool),
-        observed=np.array([name in ARTICULATED for name in ARKIT]),
+        observed=OBSERVED,
         phones=recording.phones,
         synthetic=True,
     )

@@ -139,7 +139,24 @@ MIXED = AugmentSpec(
     plain_share=0.4, gain_db=10.0, speed=0.15, tilt_share=0.7, warp_share=0.7, warp=0.25, room_share=0.3,
     band_share=0.15, babble_share=0.15, noise_share=0.6, noise_db=(-70.0, -26.0), silence_share=0.06,
 )  # fmt: skip
-"""A third of the crops as they were heard; the others in other rooms, other voices, other microphones."""
+"""Two fifths of the crops as they were heard; the others in other rooms, other voices, other microphones."""
+
+
+def _speaking(name: str, config: TcnConfig, **own: Any) -> Recipe:
+    """What recipes for the mouth of anybody share: sound, channels, crops, length; `own` is the rest of one."""
+    return Recipe(
+        name,
+        config=config,
+        feature=FeatureSpec(level=LevelSpec(free_db=6.0)),
+        drives=ARTICULATED,
+        crop_rows=256,
+        every=4,
+        steps=12_000,
+        precision="auto",
+        augment=MIXED,
+        validate_every=1000,
+        **own,
+    )
 
 
 def joint() -> Recipe:
@@ -149,9 +166,9 @@ def joint() -> Recipe:
     mouth moves (RESEARCH A8; docs/model.md has what was tried). Of the captured head only the lip gap is shipped, so
     its other channels count little. Closed lips of p, b and m count four times.
     """
-    return Recipe(
+    return _speaking(
         "joint",
-        config=TcnConfig(
+        TcnConfig(
             channels=len(ARKIT),
             articulated=len(ARKIT),
             phones=len(PHONES),
@@ -159,21 +176,13 @@ def joint() -> Recipe:
             width=160,
             look_ahead_rows=20,
         ),
-        feature=FeatureSpec(level=LevelSpec(free_db=6.0)),
-        drives=ARTICULATED,
         captured_share=0.8,
         closing=2.0,
         smoothing=2,
-        crop_rows=256,
-        every=4,
         synthetic_crops=8,
         phone_weight=0.4,
-        steps=12_000,
-        precision="auto",
         loss=LossSpec(mouth=0.2, face=0.05, head=0.0, steadiness=1.0),
         synthetic_loss=LossSpec(closed=4.0, velocity=2.0, face=0.0, head=0.0, steadiness=0.5, gap=4.0),
-        augment=MIXED,
-        validate_every=1000,
     )
 
 
@@ -184,20 +193,12 @@ def live() -> Recipe:
     another pitch. Three of eight crops are synthetic speech: with all sound alike, most of it would be, and real voices
     suffer (docs/model.md).
     """
-    return Recipe(
+    return _speaking(
         "live",
-        config=TcnConfig(channels=len(ARKIT), width=160, look_ahead_rows=6),
-        feature=FeatureSpec(level=LevelSpec(free_db=6.0)),
-        drives=ARTICULATED,
+        TcnConfig(channels=len(ARKIT), width=160, look_ahead_rows=6),
         smoothing=1,
-        crop_rows=256,
-        every=4,
         synthetic_crops=6,
-        steps=12_000,
-        precision="auto",
         loss=LossSpec(closed=3.0, velocity=2.0, face=0.0, head=0.0, steadiness=0.5),
-        augment=MIXED,
-        validate_every=1000,
     )
 
 

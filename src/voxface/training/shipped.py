@@ -95,11 +95,15 @@ class Shipped(nn.Module):
         """(batch, n, features) rows -> (batch, n, 52) weights, maybe (batch, n, 7) head, the new states."""
         after, out = self.net.step(states, rows)
         heads = split_heads(out, self.net.config)
+        weights = self.weights(heads)
+        return (weights, self._pose(heads.captured), *after) if self.has_pose else (weights, *after)
+
+    def weights(self, heads: Heads) -> Tensor:
+        """What the heads say -> (batch, n, 52) weights as shipped."""
         weights = _relaxed(heads.captured, self.rest)
         if self.net.config.articulated:
             weights = self._combined(weights, _relaxed(heads.articulated, self.own_rest), self._apart(heads.phones))
-        weights = weights * self.drives
-        return (weights, self._pose(heads.captured), *after) if self.has_pose else (weights, *after)
+        return weights * self.drives
 
     def _apart(self, phones: Tensor) -> Tensor | float:
         """(batch, n) probability that the lips are apart: not p, b or m; 1 without a head for phones."""

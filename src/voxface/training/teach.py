@@ -18,6 +18,7 @@ from voxface.audio.resample import to_16k
 from voxface.bundle import Bundle
 from voxface.dataset.recording import Recording
 from voxface.errors import DatasetError
+from voxface.face.axes import still_head
 from voxface.face.gap import rig_gap
 from voxface.face.rig import ARKIT, HEAD
 from voxface.runtime.animator import Animator
@@ -54,7 +55,7 @@ class Teachers:
         return replace(
             recording,
             weights=weights,
-            head=np.tile(np.array([0, 0, 0, 1, 0, 0, 0], np.float32), (len(weights), 1)),
+            head=still_head(len(weights)),
             gap=rig_gap(weights, ARKIT),
             width=np.zeros(len(weights), np.float32),
             valid=np.ones(len(weights), bool),

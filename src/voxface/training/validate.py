@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from voxface.face.compare import pearson
 from voxface.face.gap import rig_gap
@@ -15,7 +14,7 @@ from voxface.stream import Array
 from voxface.training.data import Table, whole_rows
 from voxface.training.losses import GAP_COLUMN
 from voxface.training.recipes import Recipe
-from voxface.training.shipped import Shipped, resting_output, split_heads
+from voxface.training.shipped import Heads, Shipped, resting_output, split_heads
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +44,12 @@ def validate(net: torch.nn.Module, table: Table, recipe: Recipe) -> Validation:
     whole, speech, captured, articulated = [], [], [], []
     for number in range(len(table.names)):
         features, place = whole_rows(table, number)
-        weights, out = predict(shipped, features, recipe)
+        weights, heads = predict(shipped, features, recipe)
         truth, valid = table.targets[place, GAP_COLUMN], table.valid[place]
         gap = rig_gap(weights, ARKIT)
         whole.append(_r(gap, truth, valid))
         speech.append(_r(gap, truth, valid & table.speech[place]))
         if recipe.config.articulated:
-            heads = split_heads(out, recipe.config)
             captured.append(_r(rig_gap(heads.captured[:, : len(ARKIT)].numpy(), ARKIT), truth, valid))
             articulated.append(_r(rig_gap(heads.articulated.numpy(), ARKIT), truth, valid))
     error = float(np.std(whole) / np.sqrt(len(whole)))
@@ -59,14 +57,12 @@ def validate(net: torch.nn.Module, table: Table, recipe: Recipe) -> Validation:
     return Validation(float(np.mean(whole)), error, float(np.mean(speech)), silence_gap(net, recipe), *alone)
 
 
-def predict(shipped: Shipped, features: Array, recipe: Recipe) -> tuple[Array, Tensor]:
-    """(context + rows + look-ahead, features) -> (rows, 52) weights as shipped, (rows, outputs) as the heads say."""
-    drop = recipe.context_rows + recipe.config.look_ahead_rows
-    rows = torch.from_numpy(features)[None]
+def predict(shipped: Shipped, features: Array, recipe: Recipe) -> tuple[Array, Heads]:
+    """(context + rows + look-ahead, features) -> (rows, 52) weights as shipped, and what the heads say of each row."""
     with torch.inference_mode():
-        weights = shipped(rows, *shipped.net.start())[0]
-        out = shipped.net(rows)
-    return weights[0, drop:].float().numpy(), out[0, drop:].float()
+        out = shipped.net(torch.from_numpy(features)[None])[0]
+        heads = split_heads(out[recipe.context_rows + recipe.config.look_ahead_rows :].float(), recipe.config)
+        return shipped.weights(heads).numpy(), heads
 
 
 def silence_gap(net: torch.nn.Module, recipe: Recipe) -> float:
