@@ -14,13 +14,13 @@ import pytest
 
 from tests.captured import make_recording
 from voxface.articulation.phones import CLOSURES, PHONES, SILENCE, VOWELS, Phone, canonical_phone
+from voxface.articulation.words import Word, read_words
 from voxface.errors import DatasetError, InputError, InputWarning
 from voxface.stream import Array
 from voxface.synth.align import align_recordings, filled, spread_phones
 from voxface.synth.aligner import Utterance, align
 from voxface.synth.lexicon import FESTIVAL_DICTIONARY, grid_lexicon, pronounce
 from voxface.synth.phone_table import read_phone_table, write_phone_table
-from voxface.synth.words import Word, read_words
 
 SAID = """bin lay place set blue green red white at by in with a b c d e f g h i j k l m n o p q r s t u v x y z
 zero one two three four five six seven eight nine again now please soon"""

@@ -29,11 +29,11 @@ def align(
 ) -> None:
     """Find the phones of real speech whose words and word times are known."""
     with running(quiet, verbose, debug, json) as out:
+        from voxface.articulation.words import read_words
         from voxface.dataset.dataset import load_dataset
         from voxface.dataset.recording import SPLITS
         from voxface.synth.align import align_recordings
         from voxface.synth.phone_table import write_phone_table
-        from voxface.synth.words import read_words
 
         home, said = load_dataset(dataset), read_words(words)
         recordings = [one for split in SPLITS for one in home.each(split)]

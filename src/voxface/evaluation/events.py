@@ -7,14 +7,12 @@ is "em": it begins with a vowel).
 
 from __future__ import annotations
 
-import csv
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from voxface.articulation.phones import CLOSURES, OPEN_CONSONANTS, SILENCE, VOWELS, Phone
-from voxface.errors import InputError
+from voxface.articulation.words import read_words
 
 OPEN: tuple[str, ...] = (*VOWELS, *OPEN_CONSONANTS)
 """Phones at which closed lips are a fault (SPEC C5)."""
@@ -41,8 +39,6 @@ used), digit, adverb."""
 PAUSES = frozenset({SILENCE, "sp"})
 _LIPS_CLOSED_BEFORE = PAUSES | {"m"}
 """After these the lips may rightly still be closed: such a word tells nothing about false closures."""
-
-_COLUMNS = ("clip", "start_s", "end_s", "word")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,35 +81,7 @@ def word_events(words: Sequence[tuple[float, str]]) -> Events:
 
 
 def read_events(path: str | Path) -> dict[str, Events]:
-    """Events by clip name, from a table of word times.
-
-    Args:
-        path: tab-separated text with the columns clip, start_s, end_s, word (data/grid_words.tsv).
-    Raises: InputError: it cannot be read, lacks a column, or a time is no number.
-    """
-    clips: dict[str, list[tuple[float, str]]] = {}
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file, delimiter="\t")
-            missing = [name for name in _COLUMNS if name not in (table.fieldnames or ())]
-            if missing:
-                raise _unreadable(path, f"it has no column {missing[0]!r}")
-            for row in table:
-                clips.setdefault(row["clip"], []).append((_seconds(row["start_s"]), row["word"].strip().lower()))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise _unreadable(path, str(error)) from error
-    except (TypeError, ValueError, AttributeError) as error:
-        raise _unreadable(path, f"line {table.line_num}: {error}") from error
-    return {clip: word_events(sorted(words)) for clip, words in clips.items()}
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text!r} is no time")
-    return value
-
-
-def _unreadable(path: str | Path, why: str) -> InputError:
-    hint = f"Give tab-separated text whose first line names the columns {', '.join(_COLUMNS)}."
-    return InputError(f"cannot read the word times in {path}: {why}.", hint=hint, source=str(path))
+    """Events by clip name, from a table of word times (articulation.words). Raises: InputError: as read_words."""
+    return {
+        clip: word_events([(word.start_s, word.text) for word in words]) for clip, words in read_words(path).items()
+    }

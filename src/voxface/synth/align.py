@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voxface.articulation.phones import SILENCE, Phone
+from voxface.articulation.words import Word
 from voxface.dataset.recording import Recording
 from voxface.errors import DatasetError, InputWarning
 from voxface.synth.aligner import STATES, Utterance, align
 from voxface.synth.cepstra import STEP_S
 from voxface.synth.lexicon import Spoken, pronounce
-from voxface.synth.words import Word
 
 _LENGTHS: Mapping[float, tuple[str, ...]] = {
     0.15: ("aw", "ay", "oy", "ow", "ey", "er", "oe"),
