@@ -15,6 +15,7 @@ class Face(NamedTuple):
 
     weights: (52,) float32 in canonical order. position: (3,) metres. rotation: (4,) unit quaternion, w first.
     lip_gap, mouth_width: in units of face height (face.gap.video_gap).
+    box: left, top, width, height of the landmarks in pixels; None: not known.
     """
 
     weights: Array
@@ -22,6 +23,7 @@ class Face(NamedTuple):
     rotation: Array
     lip_gap: float
     mouth_width: float
+    box: tuple[float, float, float, float] | None = None
 
 
 class Tracker(Protocol):
