@@ -151,7 +151,7 @@ def test_a_capture_of_another_version_or_no_capture_is_refused(tmp_path: Path) -
     path = put(tmp_path, make_capture("c")) / "c.capture.safetensors"
     body = path.read_bytes()
     size = int.from_bytes(body[:8], "little")
-    header = body[8 : 8 + size].replace(b'\\"version\\": 1', b'\\"version\\": 9')
+    header = body[8 : 8 + size].replace(b'\\"version\\": 2', b'\\"version\\": 9')
     assert header != body[8 : 8 + size]
     path.write_bytes(body[:8] + header + body[8 + size :])
     with pytest.raises(DatasetError, match="version 9"):

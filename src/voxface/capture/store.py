@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,15 @@ from voxface.stream import Array
 from voxface.tensors import open_tensors, save_tensors
 
 SUFFIX = ".capture.safetensors"
-_KIND, _VERSION = "voxface-capture", 1
-_TRACK = ("times_s", "weights", "head", "seen", "lip_gap", "mouth_width", "index", "observed")
+_KIND, _VERSION = "voxface-capture", 2
 _DTYPES = {
     "times_s": np.float64, "weights": np.float32, "head": np.float32, "seen": np.bool_, "lip_gap": np.float32,
-    "mouth_width": np.float32, "index": np.int64, "observed": np.bool_, "audio": np.int16,
+    "mouth_width": np.float32, "index": np.int64, "observed": np.bool_, "shot": np.int32, "audio": np.int16,
+    "pictures": np.uint8,
 }  # fmt: skip
+_SINCE_2 = ("shot", "pictures")  # a capture of version 1 has one shot and no pictures
+_NOTHING = np.zeros(0, np.uint8)
+_TRACK = tuple(part.name for part in fields(FaceTrack))
 _HINT = "Capture the video again: voxface capture VIDEO --force."
 
 
@@ -37,6 +40,7 @@ class Capture:
     frame_interval: every how manieth frame was looked at
     samples:        (n,) float32 mono 16 kHz, full scale is 1; empty without a sound track
     tracker:        names, versions and settings that made the values
+    pictures:       a few (time in s, JPEG file) of the face, in order of time (capture.pictures)
     """
 
     name: str
@@ -48,6 +52,7 @@ class Capture:
     frame_interval: int
     samples: Array
     tracker: Mapping[str, Any]
+    pictures: tuple[tuple[float, bytes], ...] = ()
 
     def __post_init__(self) -> None:
         if self.samples.ndim != 1:
@@ -78,10 +83,12 @@ def save_capture(path: str | Path, capture: Capture) -> None:
     }
     scale = float(max(1.0, np.abs(capture.samples).max(initial=0.0)))  # lossy codecs decode to more than 1
     tensors["audio"] = np.round(capture.samples * (32767 / scale)).astype(np.int16)
+    tensors["pictures"] = np.frombuffer(b"".join(body for _, body in capture.pictures), np.uint8)
     header = {
         "kind": _KIND, "version": _VERSION, "name": capture.name, "sha256": capture.sha256,
         "original_fps": capture.original_fps, "target_fps": capture.target_fps,
         "frame_interval": capture.frame_interval, "audio_scale": scale, "tracker": dict(capture.tracker),
+        "pictures": [[float(time_s), len(body)] for time_s, body in capture.pictures],
     }  # fmt: skip
     save_tensors(path, tensors, header, needed_by="captures", extra="capture")
 
@@ -91,8 +98,8 @@ def load_capture(path: str | Path) -> Capture:
 
     Raises: InputError: the file cannot be read. ClipError: it is no capture, damaged, or of a newer version.
     """
-    header, tensors = _read(path, list(_DTYPES))
-    wrong = [name for name, kind in _DTYPES.items() if tensors[name].dtype != kind]
+    header, tensors = _read(path, [*_TRACK, "audio", "pictures"])
+    wrong = [name for name, tensor in tensors.items() if tensor.dtype != _DTYPES[name]]
     if wrong:
         raise ClipError(f"{path} is damaged: {', '.join(wrong)} of the wrong kind.", hint=_HINT, source=str(path))
     try:
@@ -100,15 +107,26 @@ def load_capture(path: str | Path) -> Capture:
             name=str(header["name"]),
             session_id=session_id(str(header["sha256"])),
             sha256=str(header["sha256"]),
-            track=FaceTrack(**{name: tensors[name] for name in _TRACK}),
+            track=FaceTrack(**{name: tensors[name] for name in _TRACK if name in tensors}),
             original_fps=float(header["original_fps"]),
             target_fps=float(header["target_fps"]),
             frame_interval=int(header["frame_interval"]),
             samples=tensors["audio"] * np.float32(float(header["audio_scale"]) / 32767),
             tracker=dict(header["tracker"]),
+            pictures=tuple(_pictures(header.get("pictures", ()), tensors.get("pictures", _NOTHING))),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ClipError(f"the header of {path} is damaged: {error!r}.", hint=_HINT, source=str(path)) from error
+
+
+def _pictures(listed: Iterable[tuple[float, int]], body: Array) -> Iterator[tuple[float, bytes]]:
+    """The pictures, which lie one after the other in one array of bytes, given their times and sizes."""
+    end = 0
+    for time_s, size in listed:
+        first, end = end, end + int(size)
+        if not first < end <= len(body):
+            raise ValueError("the pictures do not fill their array")
+        yield float(time_s), body[first:end].tobytes()
 
 
 def read_header(path: str | Path) -> dict[str, Any]:
@@ -120,13 +138,14 @@ def _read(path: str | Path, names: list[str]) -> tuple[dict[str, Any], dict[str,
     source = str(path)
     try:
         with open_tensors(source, needed_by="captures", extra="capture") as (header, tensor):
-            tensors = {name: tensor(name) for name in names}
+            first = isinstance(header, dict) and header.get("version") == 1
+            tensors = {name: tensor(name) for name in names if not first or name not in _SINCE_2}
     except (ValueError, RecursionError) as error:
         raise ClipError(f"{source} is not a capture: {error}.", hint=_HINT, source=source) from error
     if not isinstance(header, dict) or header.get("kind") != _KIND:
         raise ClipError(f"{source} is a safetensors file, but not a capture.", hint=_HINT, source=source)
-    if header.get("version") != _VERSION:
-        text = f"{source} is a capture of version {header.get('version')}; this voxface reads {_VERSION}."
+    if header.get("version") not in (1, _VERSION):
+        text = f"{source} is a capture of version {header.get('version')}; this voxface reads up to {_VERSION}."
         raise ClipError(text, hint="Update voxface.", source=source)
     return header, tensors
 
