@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,15 +17,17 @@ pytest.importorskip("av", reason="PyAV is not installed: pip install 'voxface[ca
 pytest.importorskip("safetensors", reason="safetensors is not installed: pip install 'voxface[capture]'")
 
 from tests.videos import make_video, number_of, tone
-from voxface.capture import face_model, mediapipe_tracker
-from voxface.capture.capture import capture_video
+from voxface.capture import face_model, mediapipe_tracker, trackers
+from voxface.capture.capture import CaptureOptions, capture_video
 from voxface.capture.face_model import FaceModel
 from voxface.capture.mediapipe_tracker import usage_notice
 from voxface.capture.store import SUFFIX, Capture, list_captures, load_capture, save_capture
-from voxface.capture.tracker import Face
+from voxface.capture.tracker import Face, OpenTracker
 from voxface.errors import ClipError, InputError, InputWarning, MissingDependencyError
 from voxface.face.track import OBSERVED_BY_MEDIAPIPE
 from voxface.files import sha256_hex
+
+Use = Callable[[OpenTracker], CaptureOptions]
 
 
 class StandIn:
@@ -47,6 +49,9 @@ class StandIn:
     ) -> None:
         self.model = None
 
+    def cut(self) -> None:
+        pass
+
     def look(self, time_s: float, rgb: np.ndarray) -> Face | None:
         number = number_of(rgb)
         if number in self.blind:
@@ -61,16 +66,27 @@ class HalfBlind(StandIn):
 
 
 @pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch) -> Use:
+    """Options with a tracker of the test's own."""
+
+    def options(tracker: OpenTracker) -> CaptureOptions:
+        monkeypatch.setitem(trackers.TRACKERS, "stand-in", lambda: tracker)
+        return CaptureOptions(tracker="stand-in")
+
+    return options
+
+
+@pytest.fixture
 def no_model(monkeypatch: pytest.MonkeyPatch) -> FaceModel:
     """A face model for trackers that need none."""
     monkeypatch.setattr(face_model, "SHA256", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
     return FaceModel(Path("none.task"), b"")
 
 
-def test_frames_without_a_face_stay_in_the_sequence(tmp_path: Path, no_model: FaceModel) -> None:
+def test_frames_without_a_face_stay_in_the_sequence(tmp_path: Path, no_model: FaceModel, use: Use) -> None:
     """No face: same structure, seen False, zero weights, zero position, identity rotation; the others keep theirs."""
     path = make_video(tmp_path / "v.mp4", np.arange(8) / 25, sound=tone(0.3), sound_codec="aac")
-    track = capture_video(path, face_model=no_model, tracker=HalfBlind).track
+    track = capture_video(path, face_model=no_model, options=use(HalfBlind)).track
     assert track.seen.tolist() == [False, True, True, False, False, True, True, True]
     np.testing.assert_array_equal(track.weights[~track.seen], 0)
     np.testing.assert_array_equal(track.head[~track.seen], [[0, 0, 0, 1, 0, 0, 0]] * 3)
@@ -81,21 +97,21 @@ def test_frames_without_a_face_stay_in_the_sequence(tmp_path: Path, no_model: Fa
     assert track.observed.tolist() == OBSERVED_BY_MEDIAPIPE.tolist()
 
 
-def test_rotations_do_not_flip_their_sign(tmp_path: Path, no_model: FaceModel) -> None:
+def test_rotations_do_not_flip_their_sign(tmp_path: Path, no_model: FaceModel, use: Use) -> None:
     """Neighbouring quaternions point the same way, w >= 0 at the first face, also across frames without one."""
     path = make_video(tmp_path / "v.mp4", np.arange(8) / 25)
     with pytest.warns(InputWarning, match="no sound"):
-        head = capture_video(path, face_model=no_model, tracker=HalfBlind).track.head
+        head = capture_video(path, face_model=no_model, options=use(HalfBlind)).track.head
     assert head[[1, 2, 5, 6, 7], 3:].tolist() == [pytest.approx([0.8, 0.6, 0, 0])] * 5
 
 
-def test_the_limit_reaches_the_capture(tmp_path: Path, no_model: FaceModel) -> None:
+def test_the_limit_reaches_the_capture(tmp_path: Path, no_model: FaceModel, use: Use) -> None:
     """60 frames a second: every second is looked at; the capture says so, and its session is named by content."""
     path = make_video(tmp_path / "v.mp4", np.arange(20) / 60, sound=tone(0.4, 44_100), rate_hz=44_100,
                       sound_codec="aac")  # fmt: skip
     seen: list[tuple[int, int]] = []
     found = capture_video(
-        path, face_model=no_model, tracker=StandIn, progress=lambda done, expected: seen.append((done, expected))
+        path, face_model=no_model, options=use(StandIn), progress=lambda done, expected: seen.append((done, expected))
     )
     assert (found.original_fps, found.target_fps, found.frame_interval) == (60.0, 30.0, 2)
     assert found.track.index.tolist() == list(range(0, 20, 2))
@@ -108,7 +124,7 @@ def test_the_limit_reaches_the_capture(tmp_path: Path, no_model: FaceModel) -> N
     assert float(np.sqrt(np.mean(found.samples[2000:4000] ** 2))) == pytest.approx(0.5 / np.sqrt(2), rel=0.05)
 
 
-def test_mended_videos_are_warned_of(tmp_path: Path, no_model: FaceModel) -> None:
+def test_mended_videos_are_warned_of(tmp_path: Path, no_model: FaceModel, use: Use) -> None:
     """Cut short, times that go back, no face anywhere: the capture is there and a warning with a code names it."""
 
     class Blind(StandIn):
@@ -118,7 +134,7 @@ def test_mended_videos_are_warned_of(tmp_path: Path, no_model: FaceModel) -> Non
     twice = tmp_path / "twice.ts"
     twice.write_bytes(once.read_bytes() * 2)
     with pytest.warns(InputWarning) as caught:
-        found = capture_video(twice, face_model=no_model, tracker=Blind)
+        found = capture_video(twice, face_model=no_model, options=use(Blind))
     codes = {str(warning.message).split("]")[0].lstrip("[") for warning in caught}
     assert {"W-NOT-RISING", "W-NO-FACE"} <= codes
     assert found.seen_share == 0

@@ -14,15 +14,18 @@ from voxface.audio.frame_rate import frame_interval
 from voxface.audio.mix import ChannelMixer, Mend
 from voxface.audio.resample import Resampler
 from voxface.capture.face_model import FaceModel
-from voxface.capture.mediapipe_tracker import MediapipeTracker
+from voxface.capture.options import CaptureOptions
 from voxface.capture.store import Capture, session_id
-from voxface.capture.tracker import Face, OpenTracker, Tracker
+from voxface.capture.tracker import Face, Tracker
+from voxface.capture.trackers import open_tracker
 from voxface.errors import InputWarning
 from voxface.face.axes import sign_continuous
 from voxface.face.rig import ARKIT
 from voxface.face.track import FaceTrack
 from voxface.files import sha256_hex
 from voxface.stream import Array, Chain, run
+
+__all__ = ["CaptureOptions", "OnProgress", "assemble", "capture_video"]
 
 OnProgress = Callable[[int, int], None]
 """Called with (frames done, frames expected)."""
@@ -32,8 +35,7 @@ def capture_video(
     path: str | Path,
     *,
     face_model: FaceModel,
-    fps_limit: float = 30.0,
-    tracker: OpenTracker = MediapipeTracker,
+    options: CaptureOptions = CaptureOptions(),
     progress: OnProgress | None = None,
 ) -> Capture:
     """Capture the face and the sound of one video (SPEC A1). A plain function of its arguments: a pool can call it.
@@ -44,16 +46,16 @@ def capture_video(
 
     Args:
         path: the video. face_model: the landmarker (face_model.find_face_model).
-        fps_limit: frames per second to look at, at most. tracker: makes the tracker; one per video.
+        options: every choice that changes the values.
         progress: called after each frame that was looked at.
     Raises: InputError, VideoFormatError: the video cannot be read. AudioFormatError: its sample rate is not taken.
-        MissingDependencyError, FaceModelError: the tracker cannot be had. UsageError: the limit is not above 0.
+        MissingDependencyError, FaceModelError: the tracker cannot be had. UsageError: there is no such tracker.
     """
     info = probe_video(path)
     digest = sha256_hex(path)
-    interval, tally = frame_interval(info.rate, fps_limit), Tally()
-    with tracker(face_model) as looker:
-        track = _track(path, info, fps_limit, looker, tally, progress)
+    interval, tally = frame_interval(info.rate, options.fps_limit), Tally()
+    with open_tracker(options.tracker)(face_model) as looker:
+        track = _track(path, info, options.fps_limit, looker, tally, progress)
         description = dict(looker.description) | _counts(tally, looker.most_faces)
     samples = _samples(path, info.audio_rate_hz)
     _warn(info, tally, track, len(samples), description["most_faces"])
@@ -63,7 +65,7 @@ def capture_video(
         sha256=digest,
         track=track,
         original_fps=info.rate.fps,
-        target_fps=float(fps_limit),
+        target_fps=float(options.fps_limit),
         frame_interval=interval,
         samples=samples,
         tracker=description,

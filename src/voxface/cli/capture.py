@@ -143,7 +143,7 @@ def _as_json(error: VoxfaceError, file: Path) -> dict[str, Any]:
 
 def _capture_one(job: _Job, file: Path, target: Path, bar: Progress, done: _Sum) -> None:
     from voxface.audio.container import probe_video
-    from voxface.capture.capture import capture_video
+    from voxface.capture.capture import CaptureOptions, capture_video
     from voxface.capture.store import load_capture, save_capture
 
     if not job.force and _is_done(file, target, job.fps_limit):
@@ -155,7 +155,7 @@ def _capture_one(job: _Job, file: Path, target: Path, bar: Progress, done: _Sum)
         return
     probe_video(file)  # a file that is no video is said to be none before anything is fetched for it
     model, moved, begun = job.found_model(), _Moved(bar), time.monotonic()
-    found = capture_video(file, face_model=model, fps_limit=job.fps_limit, progress=moved)
+    found = capture_video(file, face_model=model, options=CaptureOptions(job.fps_limit), progress=moved)
     done.seconds += time.monotonic() - begun
     save_capture(target, found)
     if job.json_pair:

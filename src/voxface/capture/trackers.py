@@ -1,0 +1,27 @@
+"""The trackers by name; each is imported when it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from voxface.capture.tracker import OpenTracker
+from voxface.errors import UsageError
+
+
+def _mediapipe() -> OpenTracker:
+    from voxface.capture.mediapipe_tracker import MediapipeTracker
+
+    return MediapipeTracker
+
+
+TRACKERS: dict[str, Callable[[], OpenTracker]] = {"mediapipe": _mediapipe}
+"""Name -> what imports the tracker and gives its maker."""
+
+DEFAULT_TRACKER = "mediapipe"
+
+
+def open_tracker(name: str) -> OpenTracker:
+    """The maker of the tracker of that name. Raises: UsageError: there is none."""
+    if name not in TRACKERS:
+        raise UsageError(f"there is no tracker {name!r}.", hint=f"Trackers: {', '.join(TRACKERS)}.")
+    return TRACKERS[name]()
