@@ -140,6 +140,24 @@ class FaceModelError(VoxfaceError):
     code, exit_code = "E-FACE-MODEL", 4
 
 
+class CrashError(VoxfaceError):
+    """The process that worked on an input died, or broke on a bug."""
+
+    code = "E-CRASH"
+
+
+class HangError(VoxfaceError):
+    """The process that worked on an input made no progress and was stopped."""
+
+    code = "E-HANG"
+
+
+class OutOfMemoryError(VoxfaceError):
+    """An input needs more memory than the process that worked on it may have."""
+
+    code = "E-OOM"
+
+
 class SomeFailedError(VoxfaceError):
     """A run over several inputs finished, and some of them failed."""
 

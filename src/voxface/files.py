@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from voxface.errors import InputError, LimitError, OutputError, VoxfaceError
+
+_PART = re.compile(r"\..*\.\w{8}\.part", re.DOTALL)  # as atomic_write names them
 
 
 @contextmanager
@@ -34,7 +37,7 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
     except OSError as error:
-        raise _output_error(path, error) from error
+        raise output_error(path, error) from error
     try:
         with os.fdopen(handle, mode, **text) as file:  # type: ignore[call-overload]
             yield file
@@ -46,7 +49,7 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise _output_error(path, error) from error
+            raise output_error(path, error) from error
         raise
 
 
@@ -55,7 +58,7 @@ def _straight(path: Path, mode: str, text: dict[str, str]) -> Iterator[IO[Any]]:
     try:
         file: IO[Any] = open(path, mode, **text)  # type: ignore[call-overload]  # noqa: SIM115 (closed below)
     except OSError as error:
-        raise _output_error(path, error) from error
+        raise output_error(path, error) from error
     with file:
         yield file
 
@@ -75,7 +78,22 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def _output_error(path: Path, error: OSError) -> VoxfaceError:
+def sweep_parts(folder: Path) -> int:
+    """Remove the temporary files that processes which were killed left in a folder; give their number.
+
+    Only for one who knows that nobody is writing there now.
+    """
+    left = [path for path in folder.iterdir() if _PART.fullmatch(path.name)] if folder.is_dir() else []
+    for path in left:
+        path.unlink(missing_ok=True)
+    return len(left)
+
+
+def output_error(path: Path, error: OSError) -> VoxfaceError:
+    """What to say of a place that cannot be written: LimitError where nothing can be written now, else OutputError."""
+    if error.errno == errno.EROFS:
+        hint = "Make it writable, or choose another place with -o."
+        return LimitError(f"cannot write {path}: the file system is read-only.", hint=hint, source=str(path))
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         hint = "Free some disk space and run again."
         return LimitError(f"no space left to write {path}.", hint=hint, source=str(path))
