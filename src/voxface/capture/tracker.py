@@ -44,6 +44,9 @@ class Tracker(Protocol):
     def look(self, time_s: float, rgb: Array) -> Face | None:
         """The face in a (height, width, 3) uint8 RGB picture; None where there is none. Times must rise."""
 
+    def cut(self) -> None:
+        """The next picture belongs to another shot: forget what was followed."""
+
     def __enter__(self) -> Tracker: ...
 
     def __exit__(

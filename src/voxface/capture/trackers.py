@@ -25,3 +25,12 @@ def open_tracker(name: str) -> OpenTracker:
     if name not in TRACKERS:
         raise UsageError(f"there is no tracker {name!r}.", hint=f"Trackers: {', '.join(TRACKERS)}.")
     return TRACKERS[name]()
+
+
+def notice(name: str) -> str | None:
+    """What a person must be told before that tracker is used for the first time on this account; then None."""
+    if name != "mediapipe":
+        return None
+    from voxface.capture.mediapipe_tracker import usage_notice
+
+    return usage_notice()
