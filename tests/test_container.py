@@ -142,7 +142,7 @@ def test_a_hole_in_the_sound_becomes_silence(tmp_path: Path, monkeypatch: pytest
     path = make_video(tmp_path / "v.mkv", [0, 0.04], sound=tone(1.0))
     whole, decode = sound_of(path), container._decoded
 
-    def with_hole(opened: Any, kind: str, tally: Tally) -> Iterator[Any]:
+    def with_hole(opened: Any, kind: str, tally: Tally, track: int = 0) -> Iterator[Any]:
         for k, frame in enumerate(decode(opened, kind, tally)):
             if not 2 <= k < 5:
                 yield frame
@@ -153,7 +153,7 @@ def test_a_hole_in_the_sound_becomes_silence(tmp_path: Path, monkeypatch: pytest
     assert np.count_nonzero(holed == whole) < len(whole)
     np.testing.assert_array_equal(holed[8000:], whole[8000:])
 
-    def far_away(opened: Any, kind: str, tally: Tally) -> Iterator[Any]:
+    def far_away(opened: Any, kind: str, tally: Tally, track: int = 0) -> Iterator[Any]:
         for k, frame in enumerate(decode(opened, kind, tally)):
             frame.pts += 10**12 * (k > 2)
             yield frame
@@ -180,7 +180,7 @@ def test_frames_without_a_time_get_one_from_the_rate(tmp_path: Path, monkeypatch
     path = make_video(tmp_path / "v.mp4", np.arange(8) / 25)
     decode = container._decoded
 
-    def timeless(opened: Any, kind: str, tally: Tally) -> Iterator[Any]:
+    def timeless(opened: Any, kind: str, tally: Tally, track: int = 0) -> Iterator[Any]:
         for frame in decode(opened, kind, tally):
             frame.pts = None
             yield frame

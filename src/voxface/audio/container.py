@@ -96,13 +96,15 @@ def probe_video(path: str | Path) -> VideoInfo:
     return VideoInfo(source, width, height, rate, packets, audio[0] if audio else None, zero_s, missing_s)
 
 
-def probe_audio(path: str | Path | BinaryIO) -> tuple[int, float] | None:
-    """(rate in Hz, presentation time of the first sample in seconds) of the first sound track; None without one.
+def probe_audio(path: str | Path | BinaryIO, track: int = 0) -> tuple[int, float] | None:
+    """(rate in Hz, presentation time of the first sample in seconds) of a sound track; None: there is no sound.
 
-    Raises: InputError, VideoFormatError: as probe_video.
+    Args:
+        track: which sound track, counted from 0.
+    Raises: InputError, VideoFormatError: as probe_video; there is sound, but not so many tracks.
     """
     with _opened(path) as container:
-        for frame in _decoded(container, "audio", Tally()):
+        for frame in _decoded(container, "audio", Tally(), track):
             return int(frame.sample_rate), float(frame.time or 0.0)
     return None
 
@@ -166,18 +168,21 @@ def jpeg(rgb: Array, height: int, coarse: int = 5) -> bytes:
     return b"".join(bytes(packet) for packet in (*encoder.encode(picture), *encoder.encode(None)))
 
 
-def audio_blocks(path: str | Path | BinaryIO) -> Iterator[Array]:
-    """The first sound track as (n, channels) float32 blocks at its own rate, full scale 1; nothing without one.
+def audio_blocks(path: str | Path | BinaryIO, track: int = 0, tally: Tally | None = None) -> Iterator[Array]:
+    """A sound track as (n, channels) float32 blocks at its own rate, full scale 1; nothing where there is no sound.
 
     A hole between time stamps becomes silence and what overlaps is left out, so that sample k stays at second
     k / rate.
 
-    Raises: InputError, VideoFormatError: the file cannot be read; its rate or channels change on the way; a hole is
-        longer than ten minutes.
+    Args:
+        track: which sound track, counted from 0.
+        tally: told of broken packets and of an early end.
+    Raises: InputError, VideoFormatError: the file cannot be read; there is sound, but not so many tracks; its rate or
+        channels change on the way; a hole is longer than ten minutes.
     """
     with _opened(path) as container:
         kind, zero_s, given = (0, 0), 0.0, 0  # rate and channels; time of the first sample; samples so far
-        for frame in _decoded(container, "audio", Tally()):
+        for frame in _decoded(container, "audio", tally or Tally(), track):
             now = (int(frame.sample_rate), len(frame.layout.channels))
             stated_s = None if frame.time is None else float(frame.time)
             if not given:
@@ -299,12 +304,12 @@ def _missing(stream: Any, times_s: Array, step_s: float) -> float:
     return missing_s if missing_s > _SMALLEST_MISSING_S else 0.0
 
 
-def _decoded(container: Any, kind: str, tally: Tally) -> Iterator[Any]:
-    """Frames of the first track of a kind; packets that cannot be decoded are counted and left out."""
+def _decoded(container: Any, kind: str, tally: Tally, track: int = 0) -> Iterator[Any]:
+    """Frames of a track of a kind; packets that cannot be decoded are counted and left out."""
     streams = [s for s in getattr(container.streams, kind) if kind == "audio" or not _is_picture(s)]
     if not streams:
         return
-    stream = streams[0]
+    stream = _chosen(streams, track, container)
     if kind == "video":
         stream.thread_type, stream.codec_context.thread_count = "AUTO", 2  # decode ahead while the tracker looks
     packets = container.demux(stream)
@@ -322,3 +327,24 @@ def _decoded(container: Any, kind: str, tally: Tally) -> Iterator[Any]:
             tally.broken_packets += 1
             continue
         yield from frames
+
+
+def _chosen(streams: list[Any], track: int, container: Any) -> Any:
+    if track < len(streams):
+        return streams[track]
+    text = f"{container.name} has {len(streams)} sound tracks, counted from 0; number {track} was asked for."
+    raise VideoFormatError(text, hint="Choose another with --audio-track.", source=str(container.name))
+
+
+def sound_length(path: str | Path | BinaryIO, track: int = 0) -> float | None:
+    """Seconds of a sound track as the container states them; None: it does not, or there is no such track.
+
+    Raises: InputError, VideoFormatError: the file cannot be read.
+    """
+    with _opened(path) as container:
+        streams = container.streams.audio
+        if track >= len(streams):
+            return None
+        if streams[track].duration is not None:
+            return float(streams[track].duration * streams[track].time_base)
+        return None if container.duration is None else float(container.duration) / 1e6  # in microseconds

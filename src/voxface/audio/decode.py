@@ -2,7 +2,8 @@
 
 WAV and raw samples that come through a pipe are read as they come; other formats from a pipe are first copied to a
 temporary file. Files are opened by us, checked by their first bytes, and handed to the decoder as open handles, so
-nothing inside a file or a name can make it open another file or a connection.
+nothing inside a file or a name can make it open another file or a connection. libsndfile reads sound files (`reader`),
+PyAV the sound of containers (`tracks`), we bare samples (`raw`).
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ import numpy as np
 
 from voxface.audio.handle import Handle, Replay, Source, open_handle, read_exactly, spool
 from voxface.audio.mix import ChannelMixer, Mend, channel_index
+from voxface.audio.ogg import ChainReader, links
 from voxface.audio.raw import MOST_CHANNELS, RATE_HZ, RawFormat, RawReader
 from voxface.audio.reader import SoundReader
 from voxface.audio.riff import is_chunk, read_header
-from voxface.audio.sniff import HEAD_BYTES, READ_NOW, Kind, what_is
-from voxface.errors import AudioEmptyError, AudioFormatError, AudioTruncatedError, InputWarning, LimitError
+from voxface.audio.sniff import HEAD_BYTES, READ_NOW, WAV, Kind, what_is
+from voxface.audio.tracks import TrackReader
+from voxface.errors import AudioEmptyError, AudioFormatError, AudioTruncatedError, InputWarning, LimitError, UsageError
 from voxface.stream import Array, Chain, run
 from voxface.timebase import clock_text
 
@@ -37,10 +40,14 @@ def _short(has_s: float, should_s: float) -> str:
 
 
 class _Reader(Protocol):
+    """Gives frames until there are none; at the end it knows what was wrong."""
+
     rate_hz: int
     channels: int
 
     def read(self, frames: int) -> Array: ...
+    def complaint(self, frames: int) -> str: ...
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +86,7 @@ class AudioSource:
 
     def close(self) -> None:
         """Close what we opened; closing twice does no harm."""
-        if isinstance(self._reader, SoundReader):
-            self._reader.close()
+        self._reader.close()
         self._handle.close()
 
     def blocks(self, size: int = 65536) -> Iterator[Array]:
@@ -135,16 +141,15 @@ class _Cut:
     def check_end(self, frames: int, reader: _Reader) -> None:
         """What only the end of the recording shows."""
         self.tell_short(frames)
-        if isinstance(reader, SoundReader) and reader.broken:
-            self.tell(f"cannot be decoded beyond {frames / self._rate_hz:.2f} s")
-        if isinstance(reader, RawReader) and reader.odd_bytes:
-            self.tell(f"ends with {reader.odd_bytes} bytes that make no whole sample")
+        if complaint := reader.complaint(frames):
+            self.tell(complaint)
 
 
 def open_audio(
     source: Source,
     *,
     channel: str = "mix",
+    audio_track: int = 0,
     raw: RawFormat | None = None,
     strict: bool = False,
     max_duration_s: float | None = None,
@@ -156,19 +161,22 @@ def open_audio(
             from its start where it can seek and stays open.
         channel: "mix" is the mean of all channels (channel 1 where they cancel: W-CHANNELS-CANCEL); "1", "2", ...
             picks one.
+        audio_track: which sound track of a video or another container, counted from 0.
         raw: how samples without a header are written; None: the file says so itself.
         strict: a recording that is cut is an error instead of W-TRUNCATED.
         max_duration_s: a longer recording is an error: at once where its length is known, else when it gets there.
-    Raises: InputError, AudioFormatError, AudioEmptyError, AudioTruncatedError, LimitError, UsageError.
+    Raises: InputError, AudioFormatError, AudioEmptyError, AudioTruncatedError, LimitError, UsageError,
+    MissingDependencyError: a container, and PyAV is not installed.
     """
     handle = open_handle(source)
     opened = None
     try:
-        opened = _open_raw(handle, raw, strict) if raw else _open_known(handle, strict)
+        opened = _open_raw(handle, raw, strict) if raw else _open_known(handle, audio_track, strict)
         return AudioSource(opened, channel, max_duration_s)
     except BaseException:
         handle.close()
         if opened is not None:
+            opened.reader.close()
             opened.handle.close()
         raise
 
@@ -177,12 +185,15 @@ def read_audio(
     source: Source,
     *,
     channel: str = "mix",
+    audio_track: int = 0,
     raw: RawFormat | None = None,
     strict: bool = False,
     max_duration_s: float | None = None,
 ) -> tuple[Array, int]:
     """A whole recording: ((n,) float32 samples of one channel, rate in Hz). Arguments and errors as `open_audio`."""
-    with open_audio(source, channel=channel, raw=raw, strict=strict, max_duration_s=max_duration_s) as audio:
+    with open_audio(
+        source, channel=channel, audio_track=audio_track, raw=raw, strict=strict, max_duration_s=max_duration_s
+    ) as audio:
         return np.concatenate(list(audio.blocks())), audio.rate_hz
 
 
@@ -194,21 +205,25 @@ def _open_raw(handle: Handle, raw: RawFormat, strict: bool) -> _Opened:
     return _Opened(handle, RawReader(handle.file, raw), None, _Cut(handle.name, raw.rate_hz, None, strict))
 
 
-def _open_known(handle: Handle, strict: bool) -> _Opened:
+def _open_known(handle: Handle, track: int, strict: bool) -> _Opened:
     """Find out what the source is, and choose the reader for it."""
     head = read_exactly(handle.file, 12)
-    if head[:4] in (b"RIFF", b"RF64") and head[8:] == b"WAVE":
+    wav = head[:4] in (b"RIFF", b"RF64") and head[8:] == b"WAVE"
+    if wav and not track:
         return _open_wav_file(handle, strict) if handle.seekable else _open_wav_pipe(handle, head, strict)
     head += read_exactly(handle.file, HEAD_BYTES - len(head))
     kind = _sound_kind(head, handle.name)
+    if track and not kind.track:
+        text = f"{handle.name} has one sound track, but number {track}, counted from 0, was asked for."
+        raise UsageError(text, source=handle.name)
     if handle.seekable:
-        return _with_soundfile(handle, kind.name, strict)
-    return _spooled(handle, head, kind.name, strict)
+        return _with_decoder(handle, kind, track, strict)
+    return _spooled(handle, head, kind, track, strict)
 
 
 def _sound_kind(head: bytes, name: str) -> Kind:
     kind = what_is(head)
-    if kind.sound:
+    if kind.sound or kind.track:
         return kind
     if not head:
         raise AudioFormatError(f"{name} is empty (0 bytes).", hint="Record or export it again.", source=name)
@@ -218,22 +233,32 @@ def _sound_kind(head: bytes, name: str) -> Kind:
     raise AudioFormatError(f"{name} is no sound file that can be read: it is {kind.name}.", hint=hint, source=name)
 
 
-def _with_soundfile(handle: Handle, kind: str, strict: bool) -> _Opened:
-    reader = SoundReader(handle.file, handle.name, kind)
+def _with_decoder(handle: Handle, kind: Kind, track: int, strict: bool) -> _Opened:
+    reader = _decoder(handle, kind, track)
     for value, what, (least, most) in (
         (reader.rate_hz, "samples a second", RATE_HZ),
         (reader.channels, "channels", (1, MOST_CHANNELS)),
     ):
         if not least <= value <= most:
+            reader.close()
             says = f"{handle.name} has {value:,} {what}; {least:,} to {most:,} are read."
             raise AudioFormatError(says, source=handle.name)
-    return _Opened(handle, reader, reader.frames, _Cut(handle.name, reader.rate_hz, reader.frames, strict))
+    exact = None if kind.track else reader.frames  # a container says its length roughly
+    return _Opened(handle, reader, reader.frames, _Cut(handle.name, reader.rate_hz, exact, strict))
 
 
-def _spooled(handle: Handle, head: bytes | bytearray, kind: str, strict: bool) -> _Opened:
+def _decoder(handle: Handle, kind: Kind, track: int) -> SoundReader | ChainReader | TrackReader:
+    if kind.track:
+        return TrackReader(handle.file, handle.name, kind.name, track)
+    if kind.name == "Ogg" and len(parts := links(handle.file)) > 1:
+        return ChainReader(handle.file, handle.name, parts)
+    return SoundReader(handle.file, handle.name, kind.name)
+
+
+def _spooled(handle: Handle, head: bytes | bytearray, kind: Kind, track: int, strict: bool) -> _Opened:
     copy = spool(handle.name, head, handle.file)
     try:
-        return _with_soundfile(copy, kind, strict)
+        return _with_decoder(copy, kind, track, strict)
     except BaseException:
         copy.close()
         raise
@@ -253,7 +278,7 @@ def _open_wav_file(handle: Handle, strict: bool) -> _Opened:
         cut = _Cut(handle.name, header.rate_hz, None, strict)
         cut.tell(_UNFINISHED)
         return _Opened(handle, RawReader(handle.file, form), present // form.frame_bytes, cut)
-    opened = _with_soundfile(handle, "WAV", strict)
+    opened = _with_decoder(handle, WAV, 0, strict)
     if header.data_bytes is not None and header.data_bytes - present >= header.block_bytes and opened.samples != 0:
         opened.cut.tell(_short(header.seconds(present), header.seconds(header.data_bytes)))
     return opened
@@ -262,7 +287,7 @@ def _open_wav_file(handle: Handle, strict: bool) -> _Opened:
 def _despite(problem: AudioFormatError, handle: Handle, strict: bool) -> _Opened:
     """libsndfile may still read a header that we do not understand; if not, our reason is the better one."""
     try:
-        return _with_soundfile(handle, "WAV", strict)
+        return _with_decoder(handle, WAV, 0, strict)
     except AudioFormatError:
         raise problem from None
 
@@ -273,7 +298,7 @@ def _open_wav_pipe(handle: Handle, head: bytes, strict: bool) -> _Opened:
     header = read_header(pipe, handle.name)
     form = header.raw_format()
     if form is None:
-        return _spooled(handle, pipe.given, "WAV", strict)
+        return _spooled(handle, pipe.given, WAV, 0, strict)
     if header.data_bytes == 0:
         return _open_unfinished_pipe(handle, form, strict)
     expected = None if header.data_bytes is None else header.data_bytes // form.frame_bytes

@@ -127,7 +127,9 @@ class RawReader:
             if whole or not part:
                 return self._form.decode(data[:whole])
 
-    @property
-    def odd_bytes(self) -> int:
-        """Bytes at the end that make no whole frame."""
-        return len(self._rest)
+    def complaint(self, frames: int) -> str:
+        """What the end showed to be wrong; empty: nothing."""
+        return f"ends with {len(self._rest)} bytes that make no whole sample" if self._rest else ""
+
+    def close(self) -> None:
+        """Nothing of its own is open."""

@@ -22,18 +22,20 @@ class _Forward(soundfile.SoundFile):  # type: ignore[misc]
         return False
 
 
-class _Guard:
-    """The file as libsndfile may see it: without its name, and with errors kept for us instead of printed.
+class Guard:
+    """The file as a decoder may see it: without its name, and with errors kept for us instead of printed.
 
-    `front` is put in front of the bytes from `start` on.
+    `front` is put in front of the bytes from `start` to `end` (default: the end of the file).
     """
 
-    def __init__(self, file: BinaryIO, front: bytes = b"", start: int = 0) -> None:
+    def __init__(self, file: BinaryIO, front: bytes = b"", start: int = 0, end: int | None = None) -> None:
         self.problem = ""
         self._file, self._front, self._start, self._at = file, front, start, 0
-        self._size = len(front) + max(file.seek(0, 2) - start, 0)
+        self._size = len(front) + max((file.seek(0, 2) if end is None else end) - start, 0)
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int = -1) -> bytes:
+        left = max(self._size - self._at, 0)
+        size = left if size < 0 else min(size, left)
         part = self._front[self._at : self._at + size]
         try:
             if len(part) < size:
@@ -58,13 +60,14 @@ class SoundReader:
     Args:
         file: seekable, of a format that is known to be sound.
         name, kind: for messages, such as "a.flac", "FLAC".
+        part: (start, end) bytes of the file, where it holds more than one recording.
     Raises: AudioFormatError: libsndfile cannot read it. InputError: the file itself cannot be read.
     """
 
-    def __init__(self, file: BinaryIO, name: str, kind: str) -> None:
+    def __init__(self, file: BinaryIO, name: str, kind: str, part: tuple[int, int] = (0, 0)) -> None:
         self.name, self.kind = name, kind
         tag = missing_tag(file) if kind == "MP3" else None
-        self._guard = _Guard(file, *tag) if tag else _Guard(file)
+        self._guard = Guard(file, *tag) if tag else Guard(file, start=part[0], end=part[1] or None)
         self._knows_length = tag is None
         try:
             self._sound = _Forward(self._guard)
@@ -74,7 +77,7 @@ class SoundReader:
             says = f"{name} begins like {kind} but cannot be decoded: {reason}."
             raise AudioFormatError(says, hint="Export it again.", source=name) from error
         self.rate_hz, self.channels = int(self._sound.samplerate), int(self._sound.channels)
-        self.broken = False
+        self._broken = False
 
     @property
     def frames(self) -> int | None:
@@ -86,13 +89,17 @@ class SoundReader:
         """Up to `frames` frames as (n, channels) float32; none only at the end, or where the file is broken."""
         most = min(frames, _FLAC_BLOCK) if self.kind == "FLAC" else frames
         parts, count = [], 0
-        while count < frames and not self.broken:
+        while count < frames and not self._broken:
             part = self._read_part(min(most, frames - count))
             parts.append(part)
             count += len(part)
             if not len(part):
                 break
         return parts[0] if len(parts) == 1 else np.concatenate(parts or [self._nothing()])
+
+    def complaint(self, frames: int) -> str:
+        """What the end showed to be wrong with the recording, after so many frames; empty: nothing."""
+        return f"cannot be decoded beyond {frames / self.rate_hz:.2f} s" if self._broken else ""
 
     def close(self) -> None:
         self._sound.close()
@@ -101,7 +108,7 @@ class SoundReader:
         try:
             part: Array = self._sound.read(frames, dtype="float32", always_2d=True)
         except soundfile.SoundFileError:
-            self.broken = True
+            self._broken = True
             part = self._nothing()
         self._refuse_broken_file()
         return part

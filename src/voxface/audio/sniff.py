@@ -13,8 +13,11 @@ from voxface.audio.mpeg import is_frame
 HEAD_BYTES = 4096
 """Bytes from the start of a file that `what_is` wants to see."""
 
-READ_NOW = "WAV, RF64, W64, FLAC, Ogg (Vorbis, Opus), MP3, AIFF, CAF or AU"
+READ_NOW = "WAV, RF64, W64, FLAC, Ogg (Vorbis, Opus), MP3, AIFF, CAF, AU, M4A, MP4, MOV, WebM, Matroska, AAC, AVI"
 """The formats that are read, for messages."""
+
+BARE_AAC = "a raw AAC stream"
+_MP4, _MATROSKA = "an MP4, M4A or MOV file", "a Matroska or WebM file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +25,18 @@ class Kind:
     """What the bytes are.
 
     name:  for people, such as "a PNG picture"
-    sound: True: a sound format that is read now
+    sound: True: a sound format that libsndfile reads
+    track: True: a container whose sound PyAV reads
     media: True: may hold sound, but in a format that is not read; converting it helps
     """
 
     name: str
     sound: bool = False
+    track: bool = False
     media: bool = False
 
+
+WAV = Kind("WAV", sound=True)
 
 _W64 = bytes.fromhex("72696666 2e91cf11 a5d628db 04c10000")  # "riff" as the GUID of Sony Wave64
 _ASF = bytes.fromhex("3026b275 8e66cf11 a6d900aa 0062ce6c")
@@ -44,12 +51,13 @@ _MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"dns.", Kind("AU", sound=True)),
     (8, b"AIFF", Kind("AIFF", sound=True)),
     (8, b"AIFC", Kind("AIFF", sound=True)),
-    (4, b"ftyp", Kind("an MP4, M4A or MOV file", media=True)),
-    (4, b"moov", Kind("an MP4, M4A or MOV file", media=True)),
-    (4, b"mdat", Kind("an MP4, M4A or MOV file", media=True)),
-    (0, b"\x1aE\xdf\xa3", Kind("a Matroska or WebM file", media=True)),
+    (4, b"ftyp", Kind(_MP4, track=True)),
+    (4, b"moov", Kind(_MP4, track=True)),
+    (4, b"mdat", Kind(_MP4, track=True)),
+    (4, b"wide", Kind(_MP4, track=True)),
+    (0, b"\x1aE\xdf\xa3", Kind(_MATROSKA, track=True)),
     (0, _ASF, Kind("a WMA or WMV file", media=True)),
-    (8, b"AVI ", Kind("an AVI video", media=True)),
+    (8, b"AVI ", Kind("an AVI video", track=True)),
     (0, b"#!AMR", Kind("an AMR recording", media=True)),
     (0, b"FLV\x01", Kind("an FLV video", media=True)),
     (0, b"wvpk", Kind("a WavPack file", media=True)),
@@ -97,15 +105,15 @@ def what_is(head: bytes) -> Kind:
     if is_frame(head):
         return Kind("MP3", sound=True)
     if _is_adts_frame(head):
-        return Kind("a raw AAC stream", media=True)
-    if len(head) > 188 and head[0] == head[188] == 0x47:
-        return Kind("an MPEG transport stream", media=True)
+        return Kind(BARE_AAC, track=True)
+    if any(len(head) > at + size and head[at] == head[at + size] == 0x47 for at, size in ((0, 188), (4, 192))):
+        return Kind("an MPEG transport stream", track=True)
     return _text(head) or Kind("in no known sound format")
 
 
 def _riff(head: bytes) -> Kind | None:
     if head[:4] in (b"RIFF", b"RIFX", b"RF64") and head[8:12] == b"WAVE":
-        return Kind("RF64" if head[:4] == b"RF64" else "WAV", sound=True)
+        return Kind("RF64", sound=True) if head[:4] == b"RF64" else WAV
     if head[:4] in (b"RIFF", b"RF64") and len(head) < 12:
         return Kind("a WAV file that ends inside its header")
     return None
