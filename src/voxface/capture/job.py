@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -58,10 +58,10 @@ class VideoResult:
 OnEvent = Callable[[VideoJob, int, int], None]
 """Called with (job, frames done, frames expected) now and then; a video that is tried again begins again at 0."""
 
-Runner = Callable[[Sequence[VideoJob], OnEvent], Iterator[VideoResult]]
-"""Does jobs wherever it can and gives one result each, in the order in which they are done.
+Runner = Callable[[Sequence[VideoJob], OnEvent], Generator[VideoResult, None, None]]
+"""Does jobs wherever it can and gives one result each, in the order in which they are done; closing it ends the work.
 
-Raises what would stop every video: a missing library or model, a full disk (VoxfaceError that is not about one video).
+Raises what would stop every video: a missing library or model, a full disk (`stops_all`).
 """
 
 

@@ -1,0 +1,190 @@
+"""Videos in worker processes of this machine: one that crashes, hangs or eats all memory costs one video.
+
+Workers live on from video to video, since a start costs as much as seconds of video. A video whose worker died is
+tried once more, in a fresh one.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from multiprocessing import connection, get_context
+from pathlib import Path
+from typing import Any
+
+from voxface.capture.confine import Confines
+from voxface.capture.job import OnEvent, VideoJob, VideoResult
+from voxface.capture.worker import OUT_OF_MEMORY, Broke, Moved, serve
+from voxface.errors import CrashError, HangError, OutOfMemoryError, VoxfaceError
+
+TIMEOUT_S = 60.0
+TRIES = 2
+_BYTES_A_SECOND = 20e6  # of a slow disk: a large file may be silent for so much longer while all of it is read
+_LOOK_EVERY_S = 1.0
+_WORKER_BYTES = 1 << 30  # what a tracker, pictures and values need, with room
+
+
+def run_local(
+    jobs: Sequence[VideoJob],
+    on_event: OnEvent,
+    *,
+    workers: int | None = None,
+    timeout_s: float = TIMEOUT_S,
+    confines: Confines = Confines(),
+) -> Generator[VideoResult, None, None]:
+    """Do the jobs in worker processes; give each result when it is there (job.Runner).
+
+    Args:
+        workers: processes at a time; default one per core, fewer where memory is short. Never more than jobs.
+        timeout_s: a worker that is silent for so long (and 1 s more per 20 MB of its video) is stopped.
+        confines: what the workers must do without.
+    Raises: VoxfaceError: what would stop every video.
+    """
+    limit, waiting = workers or default_workers(), deque(_Task(job) for job in jobs)
+    idle: list[_Worker] = []
+    busy: list[_Worker] = []
+    try:
+        while waiting or busy:
+            while waiting and len(busy) < limit:
+                busy.append(idle.pop() if idle else _Worker(confines))
+                busy[-1].begin(waiting.popleft())
+            for worker, message in _messages(busy, timeout_s):
+                match message:
+                    case Moved(frames, expected):
+                        on_event(worker.task.job, frames, expected)
+                    case VideoResult():
+                        busy.remove(worker)
+                        idle.append(worker)
+                        yield worker.task.ended(message)
+                    case Broke(error, trace):
+                        busy.remove(worker)
+                        worker.kill()
+                        task = worker.task.died(error, trace)
+                        if len(task.deaths) < TRIES:
+                            waiting.append(task)
+                        else:
+                            yield VideoResult(task.job, "failed", error=error, tries=TRIES)
+                    case VoxfaceError():
+                        raise message
+    finally:
+        for worker in idle + busy:
+            worker.kill()
+
+
+def default_workers() -> int:
+    """One per core that this process may use, and not more than fit into the memory that is free now."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, _available_bytes() // _WORKER_BYTES))
+
+
+def _available_bytes() -> int:
+    """Memory that could be had without swapping; without limit where the system does not say."""
+    with suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024 * int(line.split()[1])
+    return sys.maxsize
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A job, and what became of the workers that tried it."""
+
+    job: VideoJob
+    deaths: tuple[VoxfaceError, ...] = ()
+
+    def died(self, error: VoxfaceError, trace: str) -> _Task:
+        if trace:
+            error.add_note(trace)
+        return replace(self, deaths=(*self.deaths, error))
+
+    def ended(self, result: VideoResult) -> VideoResult:
+        """The result, which tells of earlier deaths."""
+        told = tuple(("W-TRIED-AGAIN", f"at first: [{error.code}] {error.message}") for error in self.deaths)
+        return replace(result, tries=1 + len(self.deaths), warnings=told + result.warnings)
+
+    def allowed_s(self, timeout_s: float) -> float:
+        """How long its worker may be silent."""
+        with suppress(OSError):
+            return timeout_s + os.stat(self.job.source).st_size / _BYTES_A_SECOND
+        return timeout_s
+
+
+class _Worker:
+    """A worker process, seen from the parent. Its pipe ends when it does, for nobody else has the other end."""
+
+    def __init__(self, confines: Confines) -> None:
+        context = get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(theirs, confines), daemon=True)
+        with _interrupts_held_back():  # they are for the parent; the child keeps them held back for life
+            self._process.start()
+        theirs.close()
+
+    def begin(self, task: _Task) -> None:
+        self.task, self.silent_s = task, 0.0
+        with suppress(OSError):  # it died meanwhile: the pipe will say so
+            self.pipe.send(task.job)
+
+    def message(self) -> Any:
+        """What it says; Broke if it died."""
+        self.silent_s = 0.0
+        try:
+            return self.pipe.recv()
+        except (EOFError, OSError):
+            self._process.join()
+            return Broke(_death(self.task.job, self._process.exitcode), "")
+
+    def silence(self, passed_s: float, timeout_s: float) -> Broke | None:
+        """Count the silence; Broke if it was too long."""
+        self.silent_s += passed_s
+        if self.silent_s < self.task.allowed_s(timeout_s):
+            return None
+        source = self.task.job.source
+        text = f"{source}: no progress for {self.silent_s:.0f} s; its process was stopped."
+        return Broke(HangError(text, hint="--timeout allows longer.", source=source), "")
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self.pipe.close()
+
+
+def _messages(busy: Sequence[_Worker], timeout_s: float) -> Iterator[tuple[_Worker, Any]]:
+    """What the workers say now, after a short wait for it."""
+    before = time.monotonic()
+    ready = connection.wait([worker.pipe for worker in busy], _LOOK_EVERY_S)
+    passed_s = min(time.monotonic() - before, 2 * _LOOK_EVERY_S)  # longer: we were stopped ourselves, so were they
+    for worker in tuple(busy):
+        yield worker, worker.message() if worker.pipe in ready else worker.silence(passed_s, timeout_s)
+
+
+def _death(job: VideoJob, exit_code: int | None) -> VoxfaceError:
+    """Why a worker died, as an error of its video."""
+    if exit_code == OUT_OF_MEMORY:
+        text, hint = f"{job.source} needs more memory than its process may have.", "--memory-limit allows more."
+        return OutOfMemoryError(text, hint=hint, source=job.source)
+    if exit_code == -signal.SIGKILL:
+        text, hint = f"{job.source}: its process was killed, probably for lack of memory.", "Try fewer --jobs."
+        return OutOfMemoryError(text, hint=hint, source=job.source)
+    name = signal.Signals(-exit_code).name if exit_code and exit_code < 0 else f"exit code {exit_code}"
+    return CrashError(f"{job.source}: its process crashed ({name}).", hint="Try another --tracker.", source=job.source)
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Ctrl-C waits for the end of the block; a process that is started inside never gets it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

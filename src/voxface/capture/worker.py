@@ -1,0 +1,72 @@
+"""A worker process: jobs come in through a pipe, progress and results go out. It may die; its parent may not mind."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from voxface.capture.confine import Confines, confine
+from voxface.errors import CrashError, VoxfaceError
+
+if TYPE_CHECKING:
+    from voxface.capture.job import VideoJob
+
+OUT_OF_MEMORY = 86
+"""Exit code of a worker whose memory did not suffice, even for a message."""
+
+_SPEAK_EVERY_S = 0.2
+
+
+class Moved(NamedTuple):
+    """Frames done and expected of the job at hand."""
+
+    frames: int
+    expected: int
+
+
+class Broke(NamedTuple):
+    """The job met a bug; the worker is not to be trusted any more. trace: for the one who mends it."""
+
+    error: VoxfaceError
+    trace: str
+
+
+def serve(pipe: Connection[Any, Any], confines: Confines) -> None:
+    """The worker's main loop, until the pipe is closed.
+
+    Answers each VideoJob with any number of Moved, then a VideoResult, or Broke, or a VoxfaceError that would stop
+    every video.
+    """
+    try:
+        confine(confines)
+        from voxface.capture.job import do_video  # after confine: numpy may start threads
+
+        while True:
+            job: VideoJob = pipe.recv()
+            pipe.send(do_video(job, _Speaker(pipe)))
+    except EOFError:
+        return
+    except MemoryError:
+        os._exit(OUT_OF_MEMORY)
+    except VoxfaceError as error:
+        pipe.send(error)
+    except Exception as error:
+        text = f"{job.source} met a bug: {type(error).__name__}: {error}"
+        pipe.send(
+            Broke(CrashError(text, hint="Please report it, with --debug.", source=job.source), traceback.format_exc())
+        )
+
+
+class _Speaker:
+    """Tells the parent of progress, but not of every frame."""
+
+    def __init__(self, pipe: Connection[Any, Any]) -> None:
+        self._pipe, self._next_s = pipe, 0.0
+
+    def __call__(self, frames: int, expected: int) -> None:
+        if time.monotonic() >= self._next_s:
+            self._pipe.send(Moved(frames, expected))
+            self._next_s = time.monotonic() + _SPEAK_EVERY_S
