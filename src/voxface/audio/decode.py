@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,15 +24,22 @@ from voxface.audio.reader import SoundReader
 from voxface.audio.riff import is_chunk, read_header
 from voxface.audio.sniff import HEAD_BYTES, READ_NOW, WAV, Kind, what_is
 from voxface.audio.tracks import TrackReader
-from voxface.errors import AudioEmptyError, AudioFormatError, AudioTruncatedError, InputWarning, LimitError, UsageError
+from voxface.errors import (
+    AudioEmptyError,
+    AudioFormatError,
+    AudioTruncatedError,
+    InputWarning,
+    LimitError,
+    UsageError,
+    VoxfaceError,
+)
 from voxface.stream import Array, Chain, run
 from voxface.timebase import clock_text
 
 __all__ = ["AudioSource", "RawFormat", "open_audio", "read_audio"]
 
 _BLOCK_VALUES = 1 << 20  # frames x channels read at a time, at most
-
-
+_ANY_CODEC = ("CAF", "Ogg")  # may hold what libsndfile cannot decode and PyAV can: ALAC, AAC, Speex
 _UNFINISHED = "says that it has 0 samples, but sound follows: its recorder did not finish it"
 
 
@@ -243,7 +251,7 @@ def _with_decoder(handle: Handle, kind: Kind, track: int, strict: bool) -> _Open
             reader.close()
             says = f"{handle.name} has {value:,} {what}; {least:,} to {most:,} are read."
             raise AudioFormatError(says, source=handle.name)
-    exact = None if kind.track else reader.frames  # a container says its length roughly
+    exact = None if isinstance(reader, TrackReader) else reader.frames  # a container says its length roughly
     return _Opened(handle, reader, reader.frames, _Cut(handle.name, reader.rate_hz, exact, strict))
 
 
@@ -252,7 +260,13 @@ def _decoder(handle: Handle, kind: Kind, track: int) -> SoundReader | ChainReade
         return TrackReader(handle.file, handle.name, kind.name, track)
     if kind.name == "Ogg" and len(parts := links(handle.file)) > 1:
         return ChainReader(handle.file, handle.name, parts)
-    return SoundReader(handle.file, handle.name, kind.name)
+    try:
+        return SoundReader(handle.file, handle.name, kind.name)
+    except AudioFormatError:
+        if kind.name in _ANY_CODEC:
+            with suppress(VoxfaceError):
+                return TrackReader(handle.file, handle.name, kind.name)
+        raise
 
 
 def _spooled(handle: Handle, head: bytes | bytearray, kind: Kind, track: int, strict: bool) -> _Opened:

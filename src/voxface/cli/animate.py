@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voxface.cli.flags import Debug, Json, Quiet, Verbose
-from voxface.cli.output import Output, running
+from voxface.cli.output import Output, one_line, running
 from voxface.errors import SomeFailedError, UsageError, VoxfaceError
 from voxface.timebase import clock_text
 
@@ -39,11 +39,13 @@ class Job:
     threads: int | None
     no_idle: bool = False
     idle_seed: int | None = None
+    audio_track: int = 0
 
 
 def animate(
     audio: Annotated[
-        list[str] | None, typer.Argument(metavar="AUDIO", help="Speech files; - is standard input.")
+        list[str] | None,
+        typer.Argument(metavar="AUDIO", help="Speech: sound files, or videos for their sound; - is standard input."),
     ] = None,
     output: Annotated[
         str | None, typer.Option("-o", "--output", help="File, folder (several inputs) or - for standard output.")
@@ -52,6 +54,9 @@ def animate(
     format: Annotated[str | None, typer.Option(help="Format of the output; default: by its suffix.")] = None,
     bundle: Annotated[str, typer.Option(help="Model: a shipped name or a bundle folder.")] = "default",
     channel: Annotated[str, typer.Option(help="mix, or the number of the channel to take.")] = "mix",
+    audio_track: Annotated[
+        int, typer.Option(min=0, help="Which sound track of a video to take, counted from 0.")
+    ] = 0,
     raw: Annotated[
         str | None, typer.Option(help="The input is bare samples: ENCODING:RATE:CHANNELS, s16le:16000:1.")
     ] = None,
@@ -84,7 +89,7 @@ def animate(
     with running(quiet, verbose, debug, json) as out:
         job = Job(
             fps, bundle, channel, raw, strict, max_duration, format, gains, intensity, mouth_only,
-            threads if threads else (1 if jobs > 1 else None), no_idle, idle_seed,
+            threads if threads else (1 if jobs > 1 else None), no_idle, idle_seed, audio_track,
         )  # fmt: skip
         if output == "-" and out.json:
             raise UsageError("--json and -o - would both write to standard output.", hint="Give a file with -o.")
@@ -197,7 +202,10 @@ def sound_of(source: str, job: Job) -> AudioSource:
     from voxface.audio.decode import RawFormat, open_audio
 
     raw = RawFormat.parse(job.raw) if job.raw else None
-    return open_audio(source, channel=job.channel, raw=raw, strict=job.strict, max_duration_s=job.max_duration_s)
+    return open_audio(
+        source, channel=job.channel, audio_track=job.audio_track, raw=raw, strict=job.strict,
+        max_duration_s=job.max_duration_s,
+    )  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -258,6 +266,6 @@ def _line(out: Output, summary: dict[str, Any]) -> None:
     if summary["output"] != "-":
         speed = summary["duration_s"] / max(summary["seconds"], 1e-3)
         out.say(
-            f"{summary['output']}: {summary['frames']} frames at {summary['fps']:g} fps, "
+            f"{one_line(summary['output'])}: {summary['frames']} frames at {summary['fps']:g} fps, "
             f"{clock_text(summary['duration_s'])} of speech in {summary['seconds']:.2f} s ({speed:.0f}× real time)"
         )

@@ -32,6 +32,7 @@ def animate(
     fps: float = 60.0,
     bundle: str | Path | Bundle = DEFAULT_BUNDLE,
     channel: str = "mix",
+    audio_track: int = 0,
     raw: RawFormat | None = None,
     polish: Polish | None = None,
     idle: Idle | None = _IDLE,
@@ -45,6 +46,7 @@ def animate(
         fps: frames a second of the clip.
         bundle: a shipped name, a path, or an opened bundle.
         channel: "mix", or which channel to take: "1", "2", ...
+        audio_track: which sound track of a video, counted from 0.
         raw: what the bytes are, where they are bare samples.
         polish: gains and offsets after the model.
         idle: how what the bundle does not drive (eyes, brows, head) moves by itself; None: not at all.
@@ -64,7 +66,7 @@ def animate(
         return join(list(_frames(session_of(rate_hz), _mono(source, rate_hz, channel))))
     if rate_hz is not None:
         raise UsageError("a file knows its own rate; rate_hz is for arrays of samples. For bare samples use raw=.")
-    with open_audio(source, channel=channel, raw=raw) as audio:
+    with open_audio(source, channel=channel, audio_track=audio_track, raw=raw) as audio:
         return join(list(animate_blocks(audio, session_of(audio.rate_hz))))
 
 
