@@ -54,9 +54,7 @@ def animate(
     format: Annotated[str | None, typer.Option(help="Format of the output; default: by its suffix.")] = None,
     bundle: Annotated[str, typer.Option(help="Model: a shipped name or a bundle folder.")] = "default",
     channel: Annotated[str, typer.Option(help="mix, or the number of the channel to take.")] = "mix",
-    audio_track: Annotated[
-        int, typer.Option(min=0, help="Which sound track of a video to take, counted from 0.")
-    ] = 0,
+    audio_track: Annotated[int, typer.Option(min=0, help="Which sound track of a video to take, counted from 0.")] = 0,
     raw: Annotated[
         str | None, typer.Option(help="The input is bare samples: ENCODING:RATE:CHANNELS, s16le:16000:1.")
     ] = None,
