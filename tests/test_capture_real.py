@@ -15,8 +15,9 @@ pytest.importorskip("av", reason="PyAV is not installed: pip install 'voxface[ca
 pytest.importorskip("safetensors", reason="safetensors is not installed: pip install 'voxface[capture]'")
 
 from tests.videos import make_video, tone
-from voxface.audio.container import Tally, probe_video, video_frames
-from voxface.capture import face_model, mediapipe_tracker
+from voxface.audio.container import Tally
+from voxface.audio.video import probe_video, video_frames
+from voxface.capture import face_model, journal, mediapipe_tracker
 from voxface.capture.capture import capture_video
 from voxface.capture.face_model import FaceModel, find_face_model
 from voxface.capture.mediapipe_tracker import MediapipeTracker
@@ -165,7 +166,7 @@ def test_capture_end_to_end(shared: Path, model: FaceModel, tmp_path: Path) -> N
     done = program(video, *flags, "--json", home=tmp_path)
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
-    assert (summary["captured"], summary["skipped"], summary["frames"]) == (1, 0, 32)
+    assert (summary["captured"], summary["kept"], summary["frames"]) == (1, 0, 32)
     assert any("W-SEVERAL-FACES" in text for text in summary["warnings"])
     found = load_capture(tmp_path / "out" / f"in{SUFFIX}")
     assert not found.track.seen[14:20].any()
@@ -201,7 +202,7 @@ def test_one_bad_video_does_not_stop_the_others(shared: Path, model: FaceModel, 
     assert "usage metrics" in done.stderr
     assert "1 captured" in done.stdout
     assert "Traceback" not in done.stderr
-    assert [path.name for path in (tmp_path / "out").iterdir()] == [f"b{SUFFIX}"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {f"b{SUFFIX}", journal.FILE}
     again = program(tmp_path / "in", "-o", tmp_path / "out", home=tmp_path, **settings)
     assert again.returncode == 5
     assert "usage metrics" not in again.stderr
@@ -230,4 +231,4 @@ def test_errors_of_the_program(tmp_path: Path) -> None:
         assert done.stderr.count("\n") == 1, done.stderr
         if code == 4:
             assert str(tmp_path / "voxface" / "face_landmarker.task") in done.stderr
-    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob(f"out/*{SUFFIX}"))

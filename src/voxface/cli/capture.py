@@ -3,45 +3,61 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from voxface.cli.flags import Debug, Json, Quiet, Verbose
 from voxface.cli.output import Output, Progress, report, running
-from voxface.errors import InputError, OutputError, SomeFailedError, UsageError, VoxfaceError
+from voxface.errors import InputError, InputWarning, SomeFailedError, UsageError
 
 if TYPE_CHECKING:
-    from voxface.capture.face_model import FaceModel
-    from voxface.capture.store import Capture
+    from voxface.capture.job import Runner, VideoJob, VideoResult
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts")
 """What is taken from a folder; a file that is named is taken whatever it is called."""
 
-
-@dataclass
-class _Sum:
-    """What one run did."""
-
-    captured: int = 0
-    skipped: int = 0
-    failed: int = 0
-    frames: int = 0
-    faces: int = 0
-    seconds: float = 0.0
+RUNNERS = ("local", "ray")
 
 
 def capture(
     videos: Annotated[list[Path], typer.Argument(help="Videos, or folders of videos.", show_default=False)],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the captures.", show_default=False)],
     fps_limit: Annotated[float, typer.Option(help="Look at no more frames per second than this.")] = 30.0,
+    tracker: Annotated[
+        str | None, typer.Option(help="What finds the face: light or mediapipe.", show_default=False)
+    ] = None,
+    mirrored: Annotated[
+        bool, typer.Option("--mirrored", help="The videos are mirror images, as of a selfie camera.")
+    ] = False,
+    audio_track: Annotated[int, typer.Option(help="Which sound track to take, counted from 0.")] = 0,
     face_model: Annotated[
         Path | None, typer.Option(help="MediaPipe's face_landmarker.task; fetched once if it is nowhere.")
     ] = None,
     json_pair: Annotated[bool, typer.Option("--json-pair", help="Also write capture JSON and audio JSON.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Capture again what is already done.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Also try videos that crashed or hung in an earlier run.")
+    ] = False,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", help="Videos at a time; default: one per core.", show_default=False)
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Give up a video after so many seconds without progress.")] = 60.0,
+    memory_limit: Annotated[
+        float | None, typer.Option(help="GB of memory that one video may take.", show_default=False)
+    ] = None,
+    no_network_worker: Annotated[
+        bool, typer.Option("--no-network-worker", help="Take the network away from the processes that read videos.")
+    ] = False,
+    runner: Annotated[str, typer.Option(help="Where the work is done: local or ray.")] = "local",
+    address: Annotated[
+        str | None, typer.Option(help="Address of the Ray cluster; default: Ray's own.", show_default=False)
+    ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -49,42 +65,55 @@ def capture(
 ) -> None:
     """Find the face in each frame of VIDEOS and keep its motion and the sound, one file per video.
 
-    A second run skips videos that are done (same content, same options).
+    A second run skips videos that are done (same content, same options). A run can be stopped at any time.
     """
     with running(quiet, verbose, debug, json) as out:
-        from voxface.audio.frame_rate import check_limit
+        from voxface.capture.job import VideoJob
+        from voxface.capture.options import CaptureOptions
+        from voxface.capture.runs import fetch_face_model
+        from voxface.capture.trackers import DEFAULT_TRACKER
 
-        files = video_files(videos)
-        targets = _targets(files, output)
-        job = _Job(out, check_limit(fps_limit), face_model, json_pair, force)
-        done = _capture_all(job, files, targets)
-        _report(out, done, output)
-        if done.failed:
-            raise SomeFailedError(f"{done.failed} of {len(files)} videos failed.", hint="The others are done.")
+        options = CaptureOptions(fps_limit, _known_tracker(tracker or DEFAULT_TRACKER), mirrored, audio_track)
+        work = _runner(runner, address, jobs, timeout, memory_limit, no_network_worker)
+        files, model = video_files(videos), str(face_model) if face_model else None
+        todo = [
+            VideoJob(str(file), str(target), options, model, json_pair, force)
+            for file, target in zip(files, _targets(files, output), strict=True)
+        ]
+        fetch_face_model(model)
+        failed = _run(out, todo, output, work, retry_failed)
+        if failed:
+            raise SomeFailedError(f"{failed} of {len(files)} videos failed.", hint="The others are done.")
 
 
-@dataclass
-class _Job:
-    """What is done to every video."""
+def _known_tracker(name: str) -> str:
+    from voxface.capture.trackers import TRACKERS
 
-    out: Output
-    fps_limit: float
-    face_model: Path | None
-    json_pair: bool
-    force: bool
-    model: FaceModel | None = None
+    if name not in TRACKERS:
+        raise UsageError(f"there is no tracker {name!r}.", hint=f"Trackers: {', '.join(TRACKERS)}.")
+    return name
 
-    def found_model(self) -> FaceModel:
-        """The face landmarker, looked for when the first video needs it."""
-        from voxface.capture.face_model import find_face_model
-        from voxface.capture.mediapipe_tracker import usage_notice
 
-        if self.model is None:
-            self.model = find_face_model(self.face_model)
-            notice = usage_notice()
-            if notice:
-                self.out.say(notice)
-        return self.model
+def _runner(
+    name: str, address: str | None, jobs: int | None, timeout_s: float, memory_gb: float | None, no_network: bool
+) -> Runner:
+    """Who does the work. Raises: UsageError: an option is out of range, or not for this runner."""
+    for flag, value in (("--jobs", jobs), ("--timeout", timeout_s), ("--memory-limit", memory_gb)):
+        if value is not None and not value > 0:
+            raise UsageError(f"{flag} must be above 0; got {value}.")
+    if name not in RUNNERS:
+        raise UsageError(f"there is no runner {name!r}.", hint=f"Runners: {', '.join(RUNNERS)}.")
+    if name == "ray":
+        from voxface.capture.ray_runner import run_on_ray
+
+        return partial(run_on_ray, address=address)
+    if address is not None:
+        raise UsageError("--address is the address of a Ray cluster.", hint="Add --runner ray.")
+    from voxface.capture.confine import Confines
+    from voxface.capture.local_runner import run_local
+
+    memory_bytes = None if memory_gb is None else int(memory_gb * 1e9)
+    return partial(run_local, workers=jobs, timeout_s=timeout_s, confines=Confines(memory_bytes, not no_network))
 
 
 def video_files(places: list[Path]) -> list[Path]:
@@ -120,109 +149,82 @@ def _targets(files: list[Path], folder: Path) -> list[Path]:
     return list(places)
 
 
-def _capture_all(job: _Job, files: list[Path], targets: list[Path]) -> _Sum:
-    done = _Sum()
-    with job.out.progress("capture", len(files), "videos") as bar:
-        for file, target in zip(files, targets, strict=True):
-            bar.describe(file.name)
-            try:
-                _capture_one(job, file, target, bar, done)
-            except VoxfaceError as error:
-                if len(files) == 1 or error.exit_code != 3 or isinstance(error, OutputError):
-                    raise  # what stops one video for lack of a library, a model or room stops them all
-                done.failed += 1
-                job.out.results.setdefault("failed", []).append(_as_json(error, file))
-                if not job.out.json:
-                    report(error, job.out)
-    return done
+def _run(out: Output, todo: Sequence[VideoJob], folder: Path, work: Runner, retry_failed: bool) -> int:
+    """Do the jobs, show what happens, give the number of videos that failed. A video on its own raises its error."""
+    from voxface.capture.runs import run_jobs
 
-
-def _as_json(error: VoxfaceError, file: Path) -> dict[str, Any]:
-    return {"input": str(file), "code": error.code, "message": error.message, "hint": error.hint}
-
-
-def _capture_one(job: _Job, file: Path, target: Path, bar: Progress, done: _Sum) -> None:
-    from voxface.audio.container import probe_video
-    from voxface.capture.capture import CaptureOptions, capture_video
-    from voxface.capture.store import load_capture, save_capture
-
-    if not job.force and _is_done(file, target, job.fps_limit):
-        done.skipped += 1
-        job.out.detail(f"{file}: done before")
-        if job.json_pair and not all(path.exists() for path in pair_paths(target)):
-            _write_pair(load_capture(target), target)
-        bar.advance(1)
-        return
-    probe_video(file)  # a file that is no video is said to be none before anything is fetched for it
-    model, moved, begun = job.found_model(), _Moved(bar), time.monotonic()
-    found = capture_video(file, face_model=model, options=CaptureOptions(job.fps_limit), progress=moved)
-    done.seconds += time.monotonic() - begun
-    save_capture(target, found)
-    if job.json_pair:
-        _write_pair(found, target)
-    done.captured += 1
-    done.frames += len(found.track)
-    done.faces += int(found.track.seen.sum())
-    job.out.detail(f"{target}: {len(found.track)} frames, face in {found.seen_share:.1%}")
-    bar.advance(1 - moved.share)
-
-
-@dataclass
-class _Moved:
-    """Moves the bar by the share of one video that was done since the last call."""
-
-    bar: Progress
-    share: float = 0.0
-
-    def __call__(self, frames: int, expected: int) -> None:
-        self.bar.advance(frames / expected - self.share)
-        self.share = frames / expected
-
-
-def _is_done(file: Path, target: Path, fps_limit: float) -> bool:
-    """Was this very video captured into `target` with the same options? A damaged target is not."""
-    from voxface.capture.face_model import SHA256
-    from voxface.capture.store import read_header
-    from voxface.files import sha256_hex
-
-    if not target.exists():
-        return False
+    began_s, done = time.monotonic(), []
     try:
-        header = read_header(target)
-    except VoxfaceError:
-        return False
-    same_options = header.get("target_fps") == fps_limit and header.get("tracker", {}).get("model_sha256") == SHA256
-    return bool(same_options and header.get("sha256") == sha256_hex(file))
+        with out.progress("capture", len(todo), "videos") as bar:
+            moved = _Moved(out, bar)
+            with closing(run_jobs(todo, folder, work, moved, retry_failed=retry_failed)) as results:
+                for result in results:
+                    done.append(result)
+                    moved.to(result.job, 1.0)
+                    _tell(out, result, alone=len(todo) == 1)
+    finally:
+        text = _sum(out, done, todo, folder, time.monotonic() - began_s)
+    out.result(text)
+    return sum(result.status == "failed" for result in done)
 
 
-def pair_paths(target: Path) -> tuple[Path, Path]:
-    """Where the capture JSON and the audio JSON of a capture lie."""
-    from voxface.capture.store import SUFFIX
+class _Moved:
+    """Moves the bar by what was done of each video since the last call; before the first tracker starts, its notice."""
 
-    stem = target.name.removesuffix(SUFFIX)
-    return target.with_name(f"{stem}.capture.json"), target.with_name(f"{stem}.audio.json")
+    def __init__(self, out: Output, bar: Progress) -> None:
+        self._out, self._bar, self._told = out, bar, False
+        self._shares: dict[str, float] = {}
+
+    def __call__(self, job: VideoJob, frames: int, expected: int) -> None:
+        from voxface.capture.trackers import notice
+
+        said = None if self._told else notice(job.options.tracker)
+        self._told = True
+        if said:
+            self._out.say(said)
+        self._bar.describe(Path(job.source).name)
+        self.to(job, frames / expected)
+
+    def to(self, job: VideoJob, share: float) -> None:
+        self._bar.advance(share - self._shares.get(job.source, 0.0))
+        self._shares[job.source] = share
 
 
-def _write_pair(found: Capture, target: Path) -> None:
-    from voxface.audio.audio_json import write_audio_json
-    from voxface.export.capture_json import write_capture_json
+def _tell(out: Output, result: VideoResult, alone: bool) -> None:
+    for code, text in result.warnings:
+        out.warn(InputWarning(code, text))
+    if result.error and alone:
+        raise result.error
+    if result.error and not out.json:
+        report(result.error, out)
+    if result.status == "kept":
+        out.detail(f"{result.job.source}: done before")
+    if result.status == "captured":
+        share = result.faces / max(1, result.frames)
+        out.detail(f"{result.job.target}: {result.frames} frames, face in {share:.1%}")
 
-    face_path, audio_path = pair_paths(target)
-    write_capture_json(
-        face_path, found.track, found.session_id, found.target_fps, found.original_fps, found.frame_interval
-    )
-    write_audio_json(audio_path, found.samples)
 
-
-def _report(out: Output, done: _Sum, folder: Path) -> None:
-    rate = done.frames / done.seconds if done.seconds else 0.0
-    share = done.faces / done.frames if done.frames else 0.0
-    parts = [f"{done.captured} captured", f"{done.skipped} done before"]
-    parts += [f"{done.failed} failed"] if done.failed else []
-    text = f"{folder}: {', '.join(parts)}"
-    if done.captured:
-        text += f"; {done.frames} frames, face in {share:.1%}, {rate:.0f} frames a second"
+def _sum(out: Output, done: Sequence[VideoResult], todo: Sequence[VideoJob], folder: Path, seconds: float) -> str:
+    """What the run did, for machines into the results of `out`, for people as a line."""
+    count = Counter(result.status for result in done)
+    frames, faces = sum(result.frames for result in done), sum(result.faces for result in done)
     out.result(
-        text, folder=str(folder), captured=done.captured, skipped=done.skipped, frames=done.frames, faces=done.faces,
-        frames_per_second=round(rate, 1),
+        "", folder=str(folder), captured=count["captured"], kept=count["kept"], frames=frames, faces=faces,
+        frames_per_second=round(frames / seconds, 1), failed=_failures(done, todo),
     )  # fmt: skip
+    parts = [f"{count['captured']} captured", f"{count['kept']} done before"]
+    parts += [f"{count['failed']} failed"] if count["failed"] else []
+    text = f"{folder}: {', '.join(parts)}"
+    if count["captured"]:
+        text += f"; {frames} frames, face in {faces / max(1, frames):.1%}, {frames / seconds:.0f} frames a second"
+    return text
+
+
+def _failures(done: Sequence[VideoResult], todo: Sequence[VideoJob]) -> list[dict[str, str]]:
+    """The errors in the order of the videos, whichever came first."""
+    errors = {result.job.source: result.error for result in done if result.error}
+    return [
+        {"input": job.source, "code": error.code, "message": error.message, "hint": error.hint}
+        for job in todo
+        if (error := errors.get(job.source))
+    ]
