@@ -47,6 +47,7 @@ SOLE_HOME: dict[str, set[str]] = {
     "scipy": set(),
     "mediapipe": {"capture"},
     "pooch": {"capture"},
+    "ray": {"capture/ray_runner.py"},
     "onnxruntime": {"runtime"},
     "torch": {"models", "training"},
     "lightning_fabric": {"training"},

@@ -95,10 +95,7 @@ def pack(captures: str | Path, folder: str | Path, size: int = SIZE) -> tuple[Sh
     for group in _groups(_sources(Path(captures), place, old), size):
         content = [(path, digest_of(path)) for path in group]
         name = _shard_name(content)
-        shard = known.get(name)
-        if shard is None or not _is_there(place / name, shard.bytes):
-            shard = _write(place / name, content)
-        shards.append(shard)
+        shards.append(_placed(place / name, content, known.get(name)))
     _save(place, sorted(shards, key=lambda shard: shard.name))
     for path in place.glob("captures-*.tar"):
         if _SHARD_NAME.fullmatch(path.name) and path.name not in {shard.name for shard in shards}:
@@ -135,30 +132,37 @@ def _shard_name(content: list[tuple[Path, str]]) -> str:
     return f"captures-{hashlib.sha256(table.encode()).hexdigest()[:16]}.tar"
 
 
-def _is_there(path: Path, size: int) -> bool:
-    return path.is_file() and path.stat().st_size == size
+def _placed(path: Path, content: list[tuple[Path, str]], known: Shard | None) -> Shard:
+    """A shard that stands where it should: kept, left there by an interrupted packing, or written now."""
+    there = path.is_file()
+    if known and there and path.stat().st_size == known.bytes:
+        return known
+    facts = [_facts(source) for source, _ in content]  # before anything is written: what is no capture stops here
+    if known or not there:
+        with atomic_write(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            for source, _ in content:
+                _add(tar, source)
+    with tarfile.open(path) as tar:
+        packed = tuple(
+            Packed(source.name, digest, entry.size, entry.offset_data, *fact)
+            for (source, digest), entry, fact in zip(content, tar, facts, strict=True)
+        )
+    return Shard(path.name, sha256_hex(path), path.stat().st_size, packed)
 
 
-def _write(path: Path, content: list[tuple[Path, str]]) -> Shard:
-    """Write a shard, whole or not at all."""
-    packed = []
-    with atomic_write(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for source, digest in content:
-            with on_disk(source) as loose:
-                packed.append(_add(tar, source.name, digest, loose))
-    return Shard(path.name, sha256_hex(path), path.stat().st_size, tuple(packed))
+def _facts(source: Path) -> tuple[int, float]:
+    """Frames of a capture, and the share of them with a face."""
+    with on_disk(source) as loose:
+        capture = load_capture(loose)
+    return len(capture.track), round(capture.seen_share, 6)
 
 
-def _add(tar: tarfile.TarFile, name: str, digest: str, loose: Path) -> Packed:
-    """Add a file without its times, owner and rights: they would make other bytes of the same captures."""
-    capture = load_capture(loose)
-    entry = tarfile.TarInfo(name)
-    entry.size = loose.stat().st_size
-    with open(loose, "rb") as body:
+def _add(tar: tarfile.TarFile, source: Path) -> None:
+    """Add a capture without its times, owner and rights: they would make other bytes of the same captures."""
+    with on_disk(source) as loose, open(loose, "rb") as body:
+        entry = tarfile.TarInfo(source.name)
+        entry.size = loose.stat().st_size
         tar.addfile(entry, body)
-    blocks = -(-entry.size // tarfile.BLOCKSIZE)
-    offset = tar.offset - blocks * tarfile.BLOCKSIZE
-    return Packed(name, digest, entry.size, offset, len(capture.track), round(capture.seen_share, 6))
 
 
 def _save(folder: Path, shards: list[Shard]) -> None:

@@ -1,4 +1,4 @@
-"""Where recordings come from: captures in their working form, or a clip file with its sound beside it."""
+"""Where recordings come from: captures in their working form, loose or in shards, or a clip file with its sound."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from voxface.capture import shards
 from voxface.capture.store import SUFFIX, Capture, list_captures, load_capture
 from voxface.dataset.pairs import CLIPS, load_pair, sound_beside
 from voxface.errors import AudioEmptyError, AudioFormatError, AudioNonFiniteError, ClipError, DatasetError
@@ -17,7 +18,7 @@ _HINT = "Capture videos first: voxface capture VIDEO... -o FOLDER."
 def find_sources(places: Sequence[str | Path]) -> list[Path]:
     """Files of captures among files and folders, each once, in order of their names.
 
-    Raises: DatasetError: there is none. InputError: a place does not exist.
+    Raises: DatasetError: there is none. InputError: a place does not exist. ClipError: a manifest of shards is damaged.
     """
     if not places:
         raise DatasetError("a dataset needs captures; none were named.", hint=_HINT)
@@ -28,9 +29,10 @@ def find_sources(places: Sequence[str | Path]) -> list[Path]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """The captures directly in a folder, or else the clip files that have sound beside them."""
-    if any(folder.glob(f"*{SUFFIX}")):
-        return list_captures(folder)
+    """The captures directly in a folder, loose and in shards, or else the clip files that have sound beside them."""
+    packed = shards.packed_captures(folder) if (folder / shards.FILE).exists() else []
+    if packed or any(folder.glob(f"*{SUFFIX}")):
+        return [*packed, *folder.glob(f"*{SUFFIX}")]
     pairs = [path for path in folder.iterdir() if path.suffix.lower() in CLIPS and sound_beside(path)]
     if not pairs:
         text = f"there is no capture (*{SUFFIX}) in {folder}, and no clip ({', '.join(CLIPS)}) with its sound."
@@ -45,7 +47,7 @@ def load_source(path: Path) -> Capture:
     sound, or shows no face.
     """
     try:
-        capture = load_pair(path) if path.suffix.lower() in CLIPS else load_capture(path)
+        capture = load_pair(path) if path.suffix.lower() in CLIPS else _load_capture(path)
     except (ClipError, AudioFormatError, AudioEmptyError, AudioNonFiniteError) as error:
         raise DatasetError(error.message, hint=error.hint, source=str(path)) from error
     if not len(capture.samples):
@@ -59,6 +61,11 @@ def load_source(path: Path) -> Capture:
     return capture
 
 
+def _load_capture(path: Path) -> Capture:
+    with shards.on_disk(path) as file:
+        return load_capture(file)
+
+
 def source_digest(path: Path) -> str:
     """SHA-256 of everything that a source is read from: a recording made from the same bytes is kept.
 
@@ -66,5 +73,5 @@ def source_digest(path: Path) -> str:
     """
     sound = sound_beside(path) if path.suffix.lower() in CLIPS else None
     if sound is None:
-        return sha256_hex(path)
+        return shards.digest_of(path)
     return hashlib.sha256((sha256_hex(path) + sha256_hex(sound)).encode()).hexdigest()
