@@ -13,19 +13,16 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from multiprocessing import connection, get_context
 from pathlib import Path
 from typing import Any
 
 from voxface.capture.confine import Confines
 from voxface.capture.job import OnEvent, VideoJob, VideoResult
+from voxface.capture.task import TIMEOUT_S, TRIES, Task
 from voxface.capture.worker import OUT_OF_MEMORY, Broke, Moved, serve
 from voxface.errors import CrashError, HangError, OutOfMemoryError, VoxfaceError
 
-TIMEOUT_S = 60.0
-TRIES = 2
-_BYTES_A_SECOND = 20e6  # of a slow disk: a large file may be silent for so much longer while all of it is read
 _LOOK_EVERY_S = 1.0
 _WORKER_BYTES = 1 << 30  # what a tracker, pictures and values need, with room
 
@@ -46,7 +43,7 @@ def run_local(
         confines: what the workers must do without.
     Raises: VoxfaceError: what would stop every video.
     """
-    limit, waiting = workers or default_workers(), deque(_Task(job) for job in jobs)
+    limit, waiting = workers or default_workers(), deque(Task(job) for job in jobs)
     idle: list[_Worker] = []
     busy: list[_Worker] = []
     try:
@@ -92,30 +89,6 @@ def _available_bytes() -> int:
     return sys.maxsize
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """A job, and what became of the workers that tried it."""
-
-    job: VideoJob
-    deaths: tuple[VoxfaceError, ...] = ()
-
-    def died(self, error: VoxfaceError, trace: str) -> _Task:
-        if trace:
-            error.add_note(trace)
-        return replace(self, deaths=(*self.deaths, error))
-
-    def ended(self, result: VideoResult) -> VideoResult:
-        """The result, which tells of earlier deaths."""
-        told = tuple(("W-TRIED-AGAIN", f"at first: [{error.code}] {error.message}") for error in self.deaths)
-        return replace(result, tries=1 + len(self.deaths), warnings=told + result.warnings)
-
-    def allowed_s(self, timeout_s: float) -> float:
-        """How long its worker may be silent."""
-        with suppress(OSError):
-            return timeout_s + os.stat(self.job.source).st_size / _BYTES_A_SECOND
-        return timeout_s
-
-
 class _Worker:
     """A worker process, seen from the parent. Its pipe ends when it does, for nobody else has the other end."""
 
@@ -127,7 +100,7 @@ class _Worker:
             self._process.start()
         theirs.close()
 
-    def begin(self, task: _Task) -> None:
+    def begin(self, task: Task) -> None:
         self.task, self.silent_s = task, 0.0
         with suppress(OSError):  # it died meanwhile: the pipe will say so
             self.pipe.send(task.job)
