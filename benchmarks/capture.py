@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from voxface.audio.container import Tally, VideoFrame, probe_video, video_frames
+from voxface.audio.container import Tally
+from voxface.audio.video import VideoFrame, probe_video, video_frames
 from voxface.capture.capture import capture_video
 from voxface.capture.face_model import FaceModel, find_face_model
 from voxface.capture.mediapipe_tracker import load_mediapipe, open_landmarker, quiet_stderr

@@ -16,9 +16,10 @@ import pytest
 pytest.importorskip("av", reason="PyAV is not installed: pip install 'voxface[capture]'")
 
 from tests.videos import grey, make_video, number_of, tone, turn
-from voxface.audio import container
-from voxface.audio.container import Tally, VideoFrame, audio_blocks, probe_audio, probe_video, video_frames
+from voxface.audio import container, video
+from voxface.audio.container import Tally, audio_blocks, probe_audio
 from voxface.audio.frame_rate import FrameRate, frame_interval, measure_rate
+from voxface.audio.video import VideoFrame, probe_video, video_frames
 from voxface.errors import InputError, UsageError, VideoFormatError, VoxfaceError
 
 
@@ -140,25 +141,25 @@ def test_sound_keeps_its_rate_channels_and_size(tmp_path: Path, codec: str) -> N
 def test_a_hole_in_the_sound_becomes_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sound that pauses between packets keeps its later samples at their time; an impossible hole is refused."""
     path = make_video(tmp_path / "v.mkv", [0, 0.04], sound=tone(1.0))
-    whole, decode = sound_of(path), container._decoded
+    whole, decode = sound_of(path), container.decoded
 
-    def with_hole(opened: Any, kind: str, tally: Tally, track: int = 0) -> Iterator[Any]:
-        for k, frame in enumerate(decode(opened, kind, tally)):
+    def with_hole(opened: Any, stream: Any, tally: Tally) -> Iterator[Any]:
+        for k, frame in enumerate(decode(opened, stream, tally)):
             if not 2 <= k < 5:
                 yield frame
 
-    monkeypatch.setattr(container, "_decoded", with_hole)
+    monkeypatch.setattr(container, "decoded", with_hole)
     holed = sound_of(path)
     assert len(holed) == len(whole)
     assert np.count_nonzero(holed == whole) < len(whole)
     np.testing.assert_array_equal(holed[8000:], whole[8000:])
 
-    def far_away(opened: Any, kind: str, tally: Tally, track: int = 0) -> Iterator[Any]:
-        for k, frame in enumerate(decode(opened, kind, tally)):
+    def far_away(opened: Any, stream: Any, tally: Tally) -> Iterator[Any]:
+        for k, frame in enumerate(decode(opened, stream, tally)):
             frame.pts += 10**12 * (k > 2)
             yield frame
 
-    monkeypatch.setattr(container, "_decoded", far_away)
+    monkeypatch.setattr(container, "decoded", far_away)
     with pytest.raises(VideoFormatError, match="hole"):
         sound_of(path)
 
@@ -178,14 +179,14 @@ def test_times_that_jump_back_are_dropped_and_counted(tmp_path: Path) -> None:
 def test_frames_without_a_time_get_one_from_the_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A decoder that gives no presentation times: the frame rate spaces the frames, and it is counted."""
     path = make_video(tmp_path / "v.mp4", np.arange(8) / 25)
-    decode = container._decoded
+    decode = container.decoded
 
-    def timeless(opened: Any, kind: str, tally: Tally, track: int = 0) -> Iterator[Any]:
-        for frame in decode(opened, kind, tally):
+    def timeless(opened: Any, stream: Any, tally: Tally) -> Iterator[Any]:
+        for frame in decode(opened, stream, tally):
             frame.pts = None
             yield frame
 
-    monkeypatch.setattr(container, "_decoded", timeless)
+    monkeypatch.setattr(video, "decoded", timeless)
     tally = Tally()
     assert [frame.time_s for frame in frames_of(path, tally=tally)] == pytest.approx(np.arange(8) / 25)
     assert tally.without_time == 8

@@ -1,23 +1,21 @@
-"""Videos and other containers: the only importer of PyAV. Yields video frames and blocks of sound.
+"""Videos and other containers: the only importer of PyAV. Opens and decodes; the sound of a container in blocks.
 
 The file is opened here and its handle is passed on, with white lists of formats and protocols: a playlist in disguise
-must not make FFmpeg open another file or a socket. Decoding is sequential; every time is a presentation time minus the
-start of the sound, so second 0 is the first sample that the decoder gives.
+must not make FFmpeg open another file or a socket. What is decoded of the picture is made of it in `video`.
 """
 
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from voxface.audio.frame_rate import FramePicker, FrameRate, measure_rate
 from voxface.errors import InputError, MissingDependencyError, VideoFormatError, VoxfaceError
 from voxface.stream import Array
 
@@ -25,75 +23,26 @@ FORMATS = "wav,w64,flac,ogg,mp3,mov,mp4,matroska,webm,aac,aiff,caf,avi,mpegts"
 """What may be opened; nothing in it can refer to another file."""
 
 _OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
-_LARGEST_PIXELS = 8192 * 8192
 _LARGEST_GAP_S = 600.0  # silence put into one hole of the sound; a longer hole is a broken time stamp
 _SMALLEST_GAP_S = 0.01  # smaller holes and overlaps are rounding of time stamps
-_SMALLEST_MISSING_S = 0.25
 _BLOCK = 1 << 16  # samples of silence at a time
-
-
-@dataclass(frozen=True, slots=True)
-class VideoInfo:
-    """What a file holds, from its packets; nothing is decoded but the first block of sound.
-
-    source: the file, as people name it
-    width, height: pixels as stored, before rotation
-    rate: frame rate of the video (frame_rate.FrameRate)
-    frames: number of video packets
-    audio_rate_hz: samples per second of the first sound track; None without one
-    zero_s: presentation time of the first sample, or of the first frame without sound; second 0 of our clock
-    missing_s: seconds of video that the header promises and the file does not have
-    """
-
-    source: str
-    width: int
-    height: int
-    rate: FrameRate
-    frames: int
-    audio_rate_hz: int | None
-    zero_s: float
-    missing_s: float
-
-
-class VideoFrame(NamedTuple):
-    """time_s on the audio clock, number of the frame in the file, (height, width, 3) uint8 RGB, upright."""
-
-    time_s: float
-    number: int
-    rgb: Array
+_MOST_BOXES = 100_000  # of an MP4 file, looked at for its index
 
 
 @dataclass(slots=True)
 class Tally:
-    """What happened while frames were decoded; filled by `video_frames` as it goes."""
+    """What happened while a track was decoded; filled as it goes.
+
+    decoded: frames that came. damaged: of these, the ones that are wrong, or are built on a wrong one.
+    not_rising, without_time: frames with such time stamps. broken_packets: gave no frame. ended_early: why; "" if not.
+    """
 
     decoded: int = 0
+    damaged: int = 0
     not_rising: int = 0
     without_time: int = 0
     broken_packets: int = 0
     ended_early: str = field(default="")
-
-
-def probe_video(path: str | Path) -> VideoInfo:
-    """Look into a video without decoding it.
-
-    Raises: InputError: the file cannot be read. VideoFormatError: not a video in a format we read.
-    """
-    source = str(path)
-    with _opened(path) as container:
-        stream = _video_stream(container, source)
-        times, packets = _packet_times(container, stream)
-        rate = measure_rate(times, float(stream.average_rate or 0))
-        width, height = int(stream.codec_context.width), int(stream.codec_context.height)
-        missing_s = _missing(stream, times, 1 / rate.fps)
-    if not packets or not width or not height:
-        raise VideoFormatError(f"{source} has a video track without frames.", hint=_HINT, source=source)
-    if width * height > _LARGEST_PIXELS:
-        text = f"{source} has pictures of {width}x{height} pixels; up to 67 million pixels are read."
-        raise VideoFormatError(text, hint=_HINT, source=source)
-    audio = probe_audio(path)
-    zero_s = audio[1] if audio else (float(times[0]) if len(times) else 0.0)
-    return VideoInfo(source, width, height, rate, packets, audio[0] if audio else None, zero_s, missing_s)
 
 
 def probe_audio(path: str | Path | BinaryIO, track: int = 0) -> tuple[int, float] | None:
@@ -103,53 +52,15 @@ def probe_audio(path: str | Path | BinaryIO, track: int = 0) -> tuple[int, float
         track: which sound track, counted from 0.
     Raises: InputError, VideoFormatError: as probe_video; there is sound, but not so many tracks.
     """
-    with _opened(path) as container:
-        for frame in _decoded(container, "audio", Tally(), track):
+    with opened(path) as container:
+        for frame in _sound(container, Tally(), track):
             return int(frame.sample_rate), float(frame.time or 0.0)
     return None
 
 
-def video_frames(path: str | Path, info: VideoInfo, fps_limit: float, tally: Tally) -> Iterator[VideoFrame]:
-    """The frames that the rate limit keeps (SPEC A1), in order, with rising times; only they are converted to RGB.
-
-    Frames without a time get the one that the frame rate gives them; a frame whose time does not rise is dropped.
-
-    Args:
-        path: the video. info: what probe_video said of it.
-        fps_limit: frames per second to keep at most, with 1 % tolerance.
-        tally: filled while the frames are read.
-    Raises: InputError, VideoFormatError: the file cannot be read, or holds no frame that can be decoded.
-    """
-    av = _av()
-    picker = FramePicker(info.rate, fps_limit)
-    reformatter, last_s, step_s = av.video.reformatter.VideoReformatter(), -np.inf, 1.0 / info.rate.fps
-    with _opened(path) as container:
-        for index, frame in enumerate(_decoded(container, "video", tally)):
-            tally.decoded += 1
-            if frame.time is None:
-                tally.without_time += 1
-            time_s = _frame_time(frame, info.zero_s, index, last_s, step_s)
-            if time_s <= last_s:
-                tally.not_rising += 1
-                continue
-            if picker.keeps(index, time_s, last_s):
-                small = reformatter.reformat(frame, format="rgb24", threads=1)
-                yield VideoFrame(time_s, index, _upright(small.to_ndarray(), int(frame.rotation)))
-            last_s = time_s
-    if not tally.decoded:
-        raise VideoFormatError(f"no frame of {info.source} can be decoded.", hint=_HINT, source=info.source)
-
-
-def _frame_time(frame: Any, zero_s: float, index: int, last_s: float, step_s: float) -> float:
-    if frame.time is not None:
-        return float(frame.time) - zero_s
-    return last_s + step_s if np.isfinite(last_s) else index * step_s
-
-
-def _upright(rgb: Array, degrees: int) -> Array:
-    """The picture turned as its display matrix asks: degrees counter-clockwise."""
-    turns = round(degrees / 90) % 4
-    return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
+def sound_tracks(container: Any) -> list[str]:
+    """The sound tracks of an open container, by language where it says so: "eng", or ""."""
+    return [str(stream.metadata.get("language", "")) for stream in container.streams.audio]
 
 
 def jpeg(rgb: Array, height: int, coarse: int = 5) -> bytes:
@@ -158,7 +69,7 @@ def jpeg(rgb: Array, height: int, coarse: int = 5) -> bytes:
     Args:
         rgb: (h, w, 3) uint8. coarse: 2 (fine) to 31 (small file).
     """
-    av = _av()
+    av = load_av()
     width = 2 * max(1, round(rgb.shape[1] / rgb.shape[0] * height / 2))  # colours are stored for pairs of pixels
     picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
     picture = picture.reformat(width, height, format="yuvj420p", interpolation="AREA")
@@ -180,16 +91,16 @@ def audio_blocks(path: str | Path | BinaryIO, track: int = 0, tally: Tally | Non
     Raises: InputError, VideoFormatError: the file cannot be read; there is sound, but not so many tracks; its rate or
         channels change on the way; a hole is longer than ten minutes.
     """
-    with _opened(path) as container:
+    with opened(path) as container:
         kind, zero_s, given = (0, 0), 0.0, 0  # rate and channels; time of the first sample; samples so far
-        for frame in _decoded(container, "audio", tally or Tally(), track):
+        for frame in _sound(container, tally or Tally(), track):
             now = (int(frame.sample_rate), len(frame.layout.channels))
             stated_s = None if frame.time is None else float(frame.time)
             if not given:
                 kind, zero_s = now, stated_s or 0.0
             if now != kind:
                 text = f"the sound of {_name(path)} changes its rate or channels on the way."
-                raise VideoFormatError(text, hint=_HINT, source=_name(path))
+                raise VideoFormatError(text, hint=HINT, source=_name(path))
             hole = 0 if stated_s is None else round((stated_s - zero_s) * kind[0]) - given
             overlap = -hole if -hole > _SMALLEST_GAP_S * kind[0] else 0
             for block in (*_silence(hole, *kind, _name(path)), _samples(frame)[overlap:]):
@@ -200,7 +111,7 @@ def audio_blocks(path: str | Path | BinaryIO, track: int = 0, tally: Tally | Non
 def _silence(samples: int, rate: int, channels: int, source: str) -> Iterator[Array]:
     if samples > _LARGEST_GAP_S * rate:
         text = f"the sound of {source} has a hole of {samples / rate:.0f} s."
-        raise VideoFormatError(text, hint=_HINT, source=source)
+        raise VideoFormatError(text, hint=HINT, source=source)
     if samples > _SMALLEST_GAP_S * rate:
         for at in range(0, samples, _BLOCK):
             yield np.zeros((min(_BLOCK, samples - at), channels), np.float32)
@@ -216,10 +127,10 @@ def _samples(frame: Any) -> Array:
     return scaled
 
 
-_HINT = "Re-encode it, for example as MP4 with H.264 and AAC."
+HINT = "Re-encode it, for example as MP4 with H.264 and AAC."
 
 
-def _av() -> Any:
+def load_av() -> Any:
     try:
         import av
     except ImportError as error:
@@ -235,9 +146,9 @@ def _name(path: str | Path | BinaryIO) -> str:
 
 
 @contextmanager
-def _opened(path: str | Path | BinaryIO) -> Iterator[Any]:
+def opened(path: str | Path | BinaryIO) -> Iterator[Any]:
     """The container, closed at the end; whatever PyAV or FFmpeg throw inside becomes one of our errors."""
-    av, source = _av(), _name(path)
+    av, source = load_av(), _name(path)
     if not isinstance(path, str | Path):
         path.seek(0)
         with _translated(source), av.open(path, options=_OPTIONS) as container:
@@ -251,8 +162,10 @@ def _opened(path: str | Path | BinaryIO) -> Iterator[Any]:
         raise InputError(f"cannot read {source}: {error.strerror}.", source=source) from error
     except ValueError as error:  # a NUL in the name
         raise InputError(f"cannot read {source!r}: {error}.", source=source) from error
-    with file, _translated(source), av.open(file, options=_OPTIONS) as container:
-        yield container
+    with file, _translated(source):
+        _refuse_without_index(file, source)
+        with av.open(file, options=_OPTIONS) as container:
+            yield container
 
 
 @contextmanager
@@ -265,71 +178,55 @@ def _translated(source: str) -> Iterator[None]:
         if type(error) is MemoryError:  # ours; PyAV's own kind of it is a broken size in the file
             raise
         text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise VideoFormatError(f"{source} cannot be decoded: {text}.", hint=_HINT, source=source) from error
+        raise VideoFormatError(f"{source} cannot be decoded: {text}.", hint=HINT, source=source) from error
 
 
-def _video_stream(container: Any, source: str) -> Any:
-    streams = [s for s in container.streams.video if not _is_picture(s)]
-    if not streams:
-        raise VideoFormatError(f"{source} has no video track.", hint="Capture needs a video of a face.", source=source)
-    return streams[0]
+def _refuse_without_index(file: BinaryIO, source: str) -> None:
+    """An MP4 without 'moov', which a recorder writes last, says nothing of where its frames are."""
+    names: list[bytes] = []
+    at, size = 0, file.seek(0, 2)
+    while at + 8 <= size and len(names) < _MOST_BOXES:
+        file.seek(at)
+        head = file.read(16)
+        names.append(head[4:8])
+        length = int.from_bytes(head[8:16] if head[:4] == b"\0\0\0\1" else head[:4], "big")
+        at = at + length if length >= 8 else size
+    file.seek(0)
+    if names[:1] == [b"ftyp"] and b"mdat" in names and not {b"moov", b"moof"} & set(names):
+        text = f"{source} has no index (moov): its recording was interrupted, or the end of the file is missing."
+        raise VideoFormatError(text, hint="Copy it again, or mend it with the recorder's own tool.", source=source)
 
 
-def _is_picture(stream: Any) -> bool:
-    """Cover art counts as a video track in FFmpeg; it is none."""
-    return bool(int(stream.disposition) & 0x400)
-
-
-def _packet_times(container: Any, stream: Any) -> tuple[Array, int]:
-    """Sorted presentation times in seconds (those that are stated) and the number of packets."""
-    times, packets = [], 0
-    try:
-        for packet in container.demux(stream):
-            if packet.size:
-                packets += 1
-                if packet.pts is not None:
-                    times.append(packet.pts * float(packet.time_base))
-    except Exception as error:
-        if not packets or type(error) is MemoryError:
-            raise  # else: a file cut short; decoding will say so
-    return np.sort(np.array(times, np.float64)), packets
-
-
-def _missing(stream: Any, times_s: Array, step_s: float) -> float:
-    """Seconds between the last packet and the end that the header states; 0 below a quarter of a second."""
-    if stream.duration is None or not len(times_s):
-        return 0.0
-    end_s = float((stream.start_time or 0) + stream.duration) * float(stream.time_base)
-    missing_s = end_s - float(times_s[-1]) - step_s
-    return missing_s if missing_s > _SMALLEST_MISSING_S else 0.0
-
-
-def _decoded(container: Any, kind: str, tally: Tally, track: int = 0) -> Iterator[Any]:
-    """Frames of a track of a kind; packets that cannot be decoded are counted and left out."""
-    streams = [s for s in getattr(container.streams, kind) if kind == "audio" or not _is_picture(s)]
-    if not streams:
-        return
-    stream = _chosen(streams, track, container)
-    if kind == "video":
-        stream.thread_type, stream.codec_context.thread_count = "AUTO", 2  # decode ahead while the tracker looks
+def decoded(container: Any, stream: Any, tally: Tally) -> Iterator[Any]:
+    """Frames of a stream as they are decoded; None in the place of a packet that cannot be."""
     packets = container.demux(stream)
     while True:
         try:
             packet = next(packets, None)
-        except _av().FFmpegError as error:
+        except load_av().FFmpegError as error:
             tally.ended_early = str(error.strerror)
             return
         if packet is None:
             return
         try:
             frames = packet.decode()
-        except _av().FFmpegError:
-            tally.broken_packets += 1
-            continue
+        except load_av().FFmpegError:
+            frames = [None]
         yield from frames
 
 
-def _chosen(streams: list[Any], track: int, container: Any) -> Any:
+def _sound(container: Any, tally: Tally, track: int) -> Iterator[Any]:
+    """Frames of a sound track; packets that cannot be decoded are counted and left out."""
+    if not container.streams.audio:
+        return
+    for frame in decoded(container, _chosen(container.streams.audio, track, container), tally):
+        if frame is None:
+            tally.broken_packets += 1
+        else:
+            yield frame
+
+
+def _chosen(streams: Sequence[Any], track: int, container: Any) -> Any:
     if track < len(streams):
         return streams[track]
     text = f"{container.name} has {len(streams)} sound tracks, counted from 0; number {track} was asked for."
@@ -341,7 +238,7 @@ def sound_length(path: str | Path | BinaryIO, track: int = 0) -> float | None:
 
     Raises: InputError, VideoFormatError: the file cannot be read.
     """
-    with _opened(path) as container:
+    with opened(path) as container:
         streams = container.streams.audio
         if track >= len(streams):
             return None

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from voxface.audio.container import Tally, VideoInfo, audio_blocks, probe_video, video_frames
+from voxface.audio.container import Tally, audio_blocks
 from voxface.audio.frame_rate import frame_interval
 from voxface.audio.mix import ChannelMixer, Mend
 from voxface.audio.resample import Resampler
+from voxface.audio.video import VideoInfo, probe_video, video_frames
 from voxface.capture.face_model import FaceModel
 from voxface.capture.options import CaptureOptions
 from voxface.capture.store import Capture, session_id

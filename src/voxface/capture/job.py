@@ -147,7 +147,7 @@ def _keep(job: VideoJob) -> VideoResult | None:
 
 
 def _capture(job: VideoJob, progress: OnProgress | None) -> VideoResult:
-    from voxface.audio.container import probe_video
+    from voxface.audio.video import probe_video
     from voxface.capture.capture import capture_video
     from voxface.capture.face_model import find_face_model
     from voxface.capture.store import save_capture
