@@ -58,6 +58,10 @@ def capture(
     address: Annotated[
         str | None, typer.Option(help="Address of the Ray cluster; default: Ray's own.", show_default=False)
     ] = None,
+    shards: Annotated[
+        Path | None,
+        typer.Option(help="Folder in which to pack the captures into few large files too.", show_default=False),
+    ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -82,6 +86,8 @@ def capture(
         ]
         fetch_face_model(model)
         failed = _run(out, todo, output, work, retry_failed)
+        if shards:
+            _pack(out, output, shards)
         if failed:
             raise SomeFailedError(f"{failed} of {len(files)} videos failed.", hint="The others are done.")
 
@@ -106,7 +112,10 @@ def _runner(
     if name == "ray":
         from voxface.capture.ray_runner import run_on_ray
 
-        return partial(run_on_ray, address=address)
+        if jobs or memory_gb or no_network:
+            text = "--jobs, --memory-limit and --no-network-worker are for the local runner."
+            raise UsageError(text, hint="Ray decides what its machines take on.")
+        return partial(run_on_ray, address=address, timeout_s=timeout_s)
     if address is not None:
         raise UsageError("--address is the address of a Ray cluster.", hint="Add --runner ray.")
     from voxface.capture.confine import Confines
@@ -166,6 +175,16 @@ def _run(out: Output, todo: Sequence[VideoJob], folder: Path, work: Runner, retr
         text = _sum(out, done, todo, folder, time.monotonic() - began_s)
     out.result(text)
     return sum(result.status == "failed" for result in done)
+
+
+def _pack(out: Output, folder: Path, place: Path) -> None:
+    from voxface.capture.journal import open_journal
+    from voxface.capture.shards import pack
+
+    with open_journal(folder):
+        packed = pack(folder, place)
+    count = sum(len(shard.captures) for shard in packed)
+    out.result(f"{place}: {count} captures in {len(packed)} shards", shards=len(packed))
 
 
 class _Moved:
