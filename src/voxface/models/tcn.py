@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -71,9 +72,19 @@ class TcnConfig:
         return self.channels + self.articulated + self.phones
 
     @property
+    def joined(self) -> int:
+        """Numbers per row that the heads are given."""
+        return self.width
+
+    @property
     def state_shapes(self) -> tuple[tuple[int, int], ...]:
         """(rows, width) of each state: what a layer must remember of the rows before."""
-        return tuple((dilation * (self.kernel - 1), self.width) for dilation in self.dilations)
+        return layer_states(self.dilations, self.kernel, self.width)
+
+
+def layer_states(dilations: Sequence[int], kernel: int, width: int) -> tuple[tuple[int, int], ...]:
+    """(rows, width) of the state of each of several layers."""
+    return tuple((dilation * (kernel - 1), width) for dilation in dilations)
 
 
 class Layer(nn.Module):
@@ -83,11 +94,11 @@ class Layer(nn.Module):
     arithmetic all run that form well (RESEARCH B3).
     """
 
-    def __init__(self, config: TcnConfig, dilation: int) -> None:
+    def __init__(self, config: TcnConfig, dilation: int, width: int) -> None:
         super().__init__()
         self.kernel, self.dilation, self.residual = config.kernel, dilation, config.residual
-        self.gather = nn.Linear(config.kernel * config.width, config.width)
-        self.mix = nn.Linear(config.width, config.width)
+        self.gather = nn.Linear(config.kernel * width, width)
+        self.mix = nn.Linear(width, width)
         self.dropout = config.dropout
 
     def forward(self, state: Tensor, rows: Tensor, every: int = 1) -> tuple[Tensor, Tensor]:
@@ -103,18 +114,53 @@ class Layer(nn.Module):
         out = self.mix(torch.relu(self.gather(side_by_side)))
         if self.training and self.dropout:
             kept = torch.rand(out.shape[0], 1, out.shape[2], dtype=out.dtype) >= self.dropout
-            out = out * (kept / (1 - self.dropout)).to(out.dtype)
+            out = out * (kept / (1 - self.dropout)).to(out)
         out = rows + out if self.residual else torch.relu(out)
         return heard[:, heard.shape[1] - reach :], out
 
 
-class Head(nn.Module):
-    """(batch, n, width) -> (batch, n, channels) through one layer of its own; begins near 0."""
+class Layers(nn.ModuleList):
+    """Layers one behind the other, one for each dilation."""
 
-    def __init__(self, width: int, channels: int, unit: float) -> None:
+    def __init__(self, config: TcnConfig, dilations: Sequence[int], width: int) -> None:
+        super().__init__(Layer(config, dilation, width) for dilation in dilations)
+        self.dilations, self.reaches = tuple(dilations), config.kernel - 1
+
+    def step(self, states: States, hidden: Tensor) -> tuple[States, Tensor]:
+        """A state for each layer, (batch, n, width) -> new states, (batch, n, width)."""
+        after = []
+        for layer, state in zip(self, states, strict=True):
+            state, hidden = layer(state, hidden)
+            after.append(state)
+        return tuple(after), hidden
+
+    def thinned(self, hidden: Tensor, every: int) -> Tensor:
+        """(batch, n, width) -> what `step` gives from zeros on, but only each `every`-th row, the last one included.
+
+        A layer with dilation d never mixes rows whose distance is no multiple of d. Once all later dilations are
+        multiples of 2, the rows in between can be left out: the same numbers for less work, for training.
+        """
+        step = 1
+        for place, layer in enumerate(self):
+            while step < every and all(d % (2 * step) == 0 for d in self.dilations[place:]):
+                hidden, step = each(hidden, 2), 2 * step
+            before = self.dilations[place] // step * self.reaches
+            hidden = layer(hidden.new_zeros(hidden.shape[0], before, hidden.shape[2]), hidden, step)[1]
+        return each(hidden, every // step)
+
+
+def each(rows: Tensor, every: int) -> Tensor:
+    """Each `every`-th row, the last one included: (batch, n, width) -> (batch, ceil(n / every), width)."""
+    return rows[:, (rows.shape[1] - 1) % every :: every]
+
+
+class Head(nn.Module):
+    """(batch, n, joined) -> (batch, n, channels) through one layer of its own; begins near 0."""
+
+    def __init__(self, joined: int, width: int, channels: int, unit: float) -> None:
         super().__init__()
         self.unit = unit
-        self.own = nn.Linear(width, width)
+        self.own = nn.Linear(joined, width)
         self.leave = nn.Linear(width, channels)
         with torch.no_grad():
             self.leave.weight.mul_(0.1)
@@ -143,30 +189,27 @@ class Tcn(nn.Module):
         self.register_buffer("input_centre", centre, persistent=False)
         self.register_buffer("input_scale", scale, persistent=False)
         self.enter = nn.Linear(config.features, config.width)
-        self.layers = nn.ModuleList(Layer(config, dilation) for dilation in config.dilations)
-        self.captured = Head(config.width, config.channels, _OUTPUT_UNIT)
-        self.articulated = Head(config.width, config.articulated, _OUTPUT_UNIT) if config.articulated else None
-        self.phones = Head(config.width, config.phones, 1.0) if config.phones else None
+        self.layers = Layers(config, config.dilations, config.width)
+        self._make_parts()
+        self.captured = Head(config.joined, config.width, config.channels, _OUTPUT_UNIT)
+        self.articulated = self._head(config.articulated, _OUTPUT_UNIT)
+        self.phones = self._head(config.phones, 1.0)
+
+    def _make_parts(self) -> None:
+        """Room for what another net has beside the layers."""
+
+    def _head(self, channels: int, unit: float) -> Head | None:
+        return Head(self.config.joined, self.config.width, channels, unit) if channels else None
 
     def start(self, batch: int = 1) -> States:
-        """States before the first row: (batch, dilation * (kernel - 1), width) zeros for each layer."""
+        """States before the first row: (batch, rows, width) zeros for each of config.state_shapes."""
         like = self.enter.weight
         return tuple(like.new_zeros(batch, *shape) for shape in self.config.state_shapes)
 
     def step(self, states: States, rows: Tensor) -> tuple[States, Tensor]:
         """Take (batch, n, features) rows, any n >= 0; give (new states, (batch, n, outputs))."""
-        after = []
-        hidden = torch.relu(self.enter((rows - self.input_centre) * self.input_scale))
-        for layer, state in zip(self.layers, states, strict=True):
-            state, hidden = layer(state, hidden)
-            after.append(state)
-        return tuple(after), self._leave(torch.relu(hidden))
-
-    def _leave(self, hidden: Tensor) -> Tensor:
-        share = self.config.trunk_gradient if self.training else 1.0
-        below = hidden if share == 1 else share * hidden + (1 - share) * hidden.detach()
-        heads = [self.captured(below)] + [head(hidden) for head in (self.articulated, self.phones) if head is not None]
-        return torch.cat(heads, dim=-1) if len(heads) > 1 else heads[0]
+        after, hidden = self.layers.step(states, self._enter(self._scaled(rows)))
+        return after, self._leave(torch.relu(hidden))
 
     def forward(self, rows: Tensor) -> Tensor:
         """(batch, n, features) rows from the very start -> (batch, n, outputs)."""
@@ -175,17 +218,22 @@ class Tcn(nn.Module):
     def thinned(self, rows: Tensor, every: int) -> Tensor:
         """What `forward` gives, but only each `every`-th row, the last one included: (batch, ceil(n / every), outputs).
 
-        A layer with dilation d never mixes rows whose distance is no multiple of d. Once all later dilations are
-        multiples of 2, the rows in between can be left out: the same numbers for less work, for training.
+        For training; see Layers.thinned.
         """
-        hidden, step = torch.relu(self.enter((rows - self.input_centre) * self.input_scale)), 1
-        for place, layer in enumerate(self.layers):
-            while step < every and all(d % (2 * step) == 0 for d in self.config.dilations[place:]):
-                hidden, step = hidden[:, (hidden.shape[1] - 1) % 2 :: 2], 2 * step
-            before = self.config.dilations[place] // step * (self.config.kernel - 1)
-            hidden = layer(hidden.new_zeros(hidden.shape[0], before, hidden.shape[2]), hidden, step)[1]
-        ahead = every // step
-        return self._leave(torch.relu(hidden[:, (hidden.shape[1] - 1) % ahead :: ahead]))
+        return self._leave(torch.relu(self.layers.thinned(self._enter(self._scaled(rows)), every)))
+
+    def _scaled(self, rows: Tensor) -> Tensor:
+        return (rows - self.input_centre) * self.input_scale
+
+    def _enter(self, scaled: Tensor) -> Tensor:
+        return torch.relu(self.enter(scaled))
+
+    def _leave(self, hidden: Tensor) -> Tensor:
+        """(batch, n, joined) -> (batch, n, outputs)."""
+        share = self.config.trunk_gradient if self.training else 1.0
+        below = hidden if share == 1 else share * hidden + (1 - share) * hidden.detach()
+        heads = [self.captured(below)] + [head(hidden) for head in (self.articulated, self.phones) if head is not None]
+        return torch.cat(heads, dim=-1) if len(heads) > 1 else heads[0]
 
 
 def input_affine(features: int) -> tuple[Tensor, Tensor]:

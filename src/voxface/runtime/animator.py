@@ -12,8 +12,8 @@ from voxface.runtime.net import Net, States
 from voxface.stream import Array, run_whole
 from voxface.timebase import ROW_HOP
 
-_BLOCK = 1000  # rows in one call of the net: 10 s
-_WARM_ROWS = 64  # silence that the net has heard before the first sample: more than its receptive field of 63
+_BLOCK = 200  # rows in one call of the net: 2 s; attention costs the square of it, the other nets do not care
+_WARM_ROWS = 256  # silence that the net has heard before the first sample: more than any net in MODELS sees
 
 
 class AnimatorState(NamedTuple):
