@@ -62,7 +62,8 @@ def trial(held: Sequence[SyncRows], clips: int, tries: int) -> str:
         plain = quick_sync.quick_sync(joined(chosen))
         late = quick_sync.quick_sync(joined(chosen, 12))
         fake = quick_sync.quick_sync(dubbed(chosen, np.roll(others, rng.integers(100, 200), axis=0)))
-        assert plain and late and fake
+        if not (plain and late and fake):
+            raise SystemExit("the recordings are too short to be joined to five seconds")
         alarms += plain.hint_ms is not None
         hits += late.hint_ms is not None and abs(late.hint_ms - 120) <= _FRAME_MS
         true_r.append(plain.best_r)

@@ -19,7 +19,7 @@ HEIGHT = 160  # pixels
 MOST_BYTES = 6000  # of one picture
 _ROOM = 1.6  # heights of the face in one height of the picture
 _SHAPE = 0.8  # width by height
-_EVERY_S = 0.4  # nearer ones show the same
+_EVERY_S = 0.5  # nearer ones show the same
 _COARSER = (4, 9, 16, 31)  # tried in this order until the picture is small enough
 
 

@@ -1,8 +1,11 @@
 """Whether sound and lips belong together, judged from a few seconds of one recording.
 
-dataset.sync learns each speaker's lips anew, and needs 20 s of face for it. Here one small table, fitted once, tells how
-far anybody's mouth is probably open from how the sound is spread over ten bands; where it peaks over the lag is seen
-after six seconds. It is a hint for people who look at a report. Nothing is moved by it.
+dataset.sync learns each speaker's lips anew, and needs 20 s of face for it. Here one small table, fitted once, tells
+how far anybody's mouth is probably open from how the sound is spread over ten bands. It is a hint for people who look
+at a report; nothing is moved by it.
+
+Measured (benchmarks/quick_sync.py, joined clips of the fitted man that were not fitted on, 400 pieces each): of 6 s in
+sync 0.2 % get a hint, of 9 s none; a face 120 ms late is found to within a frame in 98 % and 99.5 %.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from voxface.stream import Array
 from voxface.timebase import ROW_RATE_HZ
 
 LEAST_SECONDS = 5.0
-"""Seconds of face without which nothing is said: the rhythm of a sentence has other peaks."""
+"""Seconds of face without which nothing is said: the rhythm of a sentence has peaks of its own."""
 
 LEAST_R, LEAST_GAIN = 0.35, 0.05
 """A lag counts if its r is at least the first, and better than that of no lag by the second."""
@@ -66,13 +69,13 @@ class QuickSync:
 
 
 def quick_sync(rows: SyncRows) -> QuickSync | None:
-    """Compare sound and lips of one recording; None with less than six seconds of face around which all is known."""
+    """Compare sound and lips of one recording; None with less than five seconds of face around which all is known."""
     lags = LAGS_MS * ROW_RATE_HZ // 1000
     reach = int(lags.max())
     middle = np.arange(reach, len(rows.gap) - reach)
     if not len(middle):
         return None
-    known: Array = np.lib.stride_tricks.sliding_window_view(rows.valid, 2 * reach + 1).all(axis=1)
+    known: Array = np.lib.stride_tricks.sliding_window_view(rows.valid, 2 * reach + 1).min(axis=1)
     middle = middle[known[middle - reach]]
     if rows.valid.sum() < LEAST_SECONDS * ROW_RATE_HZ or len(middle) < LEAST_SECONDS * ROW_RATE_HZ / 2:
         return None
