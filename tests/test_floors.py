@@ -46,6 +46,7 @@ SOLE_HOME: dict[str, set[str]] = {
     "librosa": set(),
     "scipy": set(),
     "mediapipe": {"capture"},
+    "ai_edge_litert": {"capture"},
     "pooch": {"capture"},
     "ray": {"capture/ray_runner.py"},
     "onnxruntime": {"runtime"},

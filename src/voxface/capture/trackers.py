@@ -14,7 +14,13 @@ def _mediapipe() -> OpenTracker:
     return MediapipeTracker
 
 
-TRACKERS: dict[str, Callable[[], OpenTracker]] = {"mediapipe": _mediapipe}
+def _light() -> OpenTracker:
+    from voxface.capture.light.tracker import LightTracker
+
+    return LightTracker
+
+
+TRACKERS: dict[str, Callable[[], OpenTracker]] = {"light": _light, "mediapipe": _mediapipe}
 """Name -> what imports the tracker and gives its maker."""
 
 DEFAULT_TRACKER = "mediapipe"
