@@ -18,7 +18,7 @@ pytest.importorskip("onnx", reason="onnx is not installed: export cannot be test
 
 from tests.fake_recordings import JAW, fake_recording, fake_recordings  # noqa: E402
 from voxface.bundle import load_bundle  # noqa: E402
-from voxface.errors import CheckpointError, DatasetError, TrainingError, UsageError  # noqa: E402
+from voxface.errors import CheckpointError, DatasetError, InputWarning, TrainingError, UsageError  # noqa: E402
 from voxface.face.axes import rotation_matrix  # noqa: E402
 from voxface.face.gap import rig_gap  # noqa: E402
 from voxface.face.rig import ARKIT, MOUTH  # noqa: E402
@@ -27,19 +27,12 @@ from voxface.runtime.animate import animate  # noqa: E402
 from voxface.training import loop  # noqa: E402
 from voxface.training.augment import NO_AUGMENT, augment, power_sum, warp_matrices  # noqa: E402
 from voxface.training.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
-from voxface.training.data import (  # noqa: E402
-    Batch,
-    Material,
-    build_table,
-    feature_rows,
-    make_batch,
-    silence_row,
-    target_rows,
-)
+from voxface.training.data import Batch, Material, make_batch  # noqa: E402
 from voxface.training.export import export_bundle  # noqa: E402
 from voxface.training.losses import COLUMNS, GAP_COLUMN, LossSpec, masked_loss, with_gap  # noqa: E402
 from voxface.training.recipes import Recipe, first, recipe_named  # noqa: E402
 from voxface.training.shipped import conjugate_product  # noqa: E402
+from voxface.training.table import build_table, feature_rows, silence_row, target_rows  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -240,7 +233,8 @@ def test_tongue_and_unseen_rows_are_masked_in_batches() -> None:
 def test_steps_that_are_not_finite_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step with a NaN is left out, counted and logged; the weights stay finite and training goes on."""
     _poison(monkeypatch, lambda step: step == 3)
-    loop.train(TRAIN, HELD_OUT, tiny(), tmp_path)
+    with pytest.warns(InputWarning, match=r"W-SKIPPED.*step 4 was left out.*train"):
+        loop.train(TRAIN, HELD_OUT, tiny(), tmp_path)
     header, tensors = load_checkpoint(tmp_path)  # refuses weights that are not finite
     assert (header.step, header.skipped) == (12, 1)
     line = (tmp_path / "log.csv").read_text().splitlines()[4].split(",")
@@ -251,7 +245,7 @@ def test_steps_that_are_not_finite_change_nothing(tmp_path: Path, monkeypatch: p
 def test_ten_bad_steps_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After more than ten bad steps training ends, names recordings of the last one, and leaves finite weights."""
     _poison(monkeypatch, lambda step: step >= 2)
-    with pytest.raises(TrainingError, match="train"):
+    with pytest.warns(InputWarning), pytest.raises(TrainingError, match=r"train\d \(\d+ times\)"):
         loop.train(TRAIN, HELD_OUT, tiny(steps=50), tmp_path)
     header, _ = load_checkpoint(tmp_path)
     assert header.skipped == 11

@@ -1,14 +1,15 @@
 """A training run on disk: one safetensors file, written at once or not at all, that resumes to the last bit.
 
 Tensors: `model.*` trained weights, `mean.*` their running mean (what is exported), `optimizer.<parameter>.<part>`,
-`random` (the generator of dropout). The header holds one JSON text: version, step, recipe, data hash, and so on.
+`random` (the generator of dropout). The header holds one JSON text: version, step, recipe, data hash, and so on. Beside
+it best.safetensors has the `mean.*` of the best validation.
 Pickle is never read: a checkpoint is data.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ from voxface.files import atomic_write
 from voxface.training.recipes import Recipe
 
 FILE_NAME = "checkpoint.safetensors"
-VERSION = 2
+BEST_NAME = "best.safetensors"
+VERSION = 3
+_OLDEST = 2  # lacks best, blamed, place, scaler, forced: they read as empty
 _KEY = "voxface"
 _PICKLE_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # zip of torch.save; raw pickle
@@ -38,6 +41,11 @@ class CheckpointHeader:
     recipe:    Recipe.to_json() · data: sha256 over the recordings
     about:     of the data and the source: names, hours, licences, commit
     validated: the last validation, by name; empty before the first
+    best:      step and value of the best validation's watched number; empty before the first
+    blamed:    how often each recording was in a step that was left out
+    place:     device, precision, processes, versions: what the last bits depend on
+    scaler:    of the loss, with float16
+    forced:    {"step", "differences"} of each time that the run was resumed by force
     """
 
     step: int
@@ -46,6 +54,11 @@ class CheckpointHeader:
     data: str
     about: dict[str, Any]
     validated: dict[str, float]
+    best: dict[str, float] = field(default_factory=dict)
+    blamed: dict[str, int] = field(default_factory=dict)
+    place: dict[str, Any] = field(default_factory=dict)
+    scaler: dict[str, Any] = field(default_factory=dict)
+    forced: list[dict[str, Any]] = field(default_factory=list)
     version: int = VERSION
 
 
@@ -103,12 +116,13 @@ def _header(path: Path, text: str) -> CheckpointHeader:
     try:
         value = json.loads(text)
         version = int(value["version"])
-        header = CheckpointHeader(**value)
+        header = CheckpointHeader(**(value | ({"version": VERSION} if version == _OLDEST else {})))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path} has no header of a voxface checkpoint.", source=str(path)) from error
-    if version < VERSION:
+    if version < _OLDEST:
         raise CheckpointError(
-            f"{path} has version {version}, whose nets are built differently; this voxface reads {VERSION}.",
+            f"{path} has version {version}, whose nets are built differently; this voxface reads {_OLDEST} and "
+            f"{VERSION}.",
             hint="Train again: voxface train DATASET -o RUN.",
             source=str(path),
         )
@@ -121,15 +135,19 @@ def _header(path: Path, text: str) -> CheckpointHeader:
     return header
 
 
-def require_same(header: CheckpointHeader, recipe: Recipe, data: str, path: Path) -> None:
-    """Check that a checkpoint belongs to this run. Raises: CheckpointError: names every field that differs."""
-    differences = _differences(header.recipe, json.loads(json.dumps(recipe.to_json())))
-    if header.data != data:
-        differences.append(f"dataset sha256 {header.data[:12]} is now {data[:12]}")
+def recipe_differences(header: CheckpointHeader, recipe: Recipe) -> list[str]:
+    """Every field in which a checkpoint's recipe differs; what it does not know yet has its default."""
+    old = Recipe.from_json(header.recipe).to_json()
+    return _differences(*(json.loads(json.dumps(value)) for value in (old, recipe.to_json())))
+
+
+def require_same(differences: list[str], path: Path) -> None:
+    """Check that a checkpoint belongs to this run. Raises: CheckpointError: names everything that differs."""
     if differences:
         raise CheckpointError(
             f"{path} belongs to another run: {'; '.join(differences)}.",
-            hint="Resume with the same recipe and dataset, or train into a new folder.",
+            hint="Resume with the same recipe, dataset and machine, or train into a new folder; with --force it goes "
+            "on all the same, and its checkpoint says so.",
             source=str(path),
         )
 

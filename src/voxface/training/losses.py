@@ -5,7 +5,9 @@ Everything is one table of 60 columns: 52 weights, 7 of the head, the lip gap of
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +20,16 @@ from voxface.stream import Array
 COLUMNS: tuple[str, ...] = (*ARKIT, *HEAD, "lipGap")
 GAP_COLUMN = len(COLUMNS) - 1
 _WEIGHTS = len(ARKIT)
+
+Parts = Callable[[], Iterable[tuple[Array, Array]]]
+
+
+class Term(NamedTuple):
+    """One part of a loss: weight times the summed error over the summed share."""
+
+    weight: float
+    error: Tensor
+    share: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +59,28 @@ class LossSpec:
     bend: float = 1.0
 
 
-def column_scale(targets: Array, mask: Array, spec: LossSpec) -> Array:
+def column_scale(parts: Parts, spec: LossSpec) -> Array:
     """(60,) float32: 1 / standard deviation of each column over the rows that count; of `least_std` where it moves
     less or is never seen.
 
     Args:
-        targets: (rows, 60). mask: (rows, 60) bool or 0/1.
+        parts: gives (rows, 60) targets and (rows, 60) bool masks, one after the other; called three times, so that no
+            more than one part must be in memory.
     """
-    count = np.maximum(mask.sum(axis=0, dtype=np.float64), 1)
-    mean = (targets * mask).sum(axis=0, dtype=np.float64) / count
-    variance = (np.square(targets - mean) * mask).sum(axis=0, dtype=np.float64) / count
+    count = np.maximum(_column_sums(mask for _, mask in parts()), 1)
+    mean = _column_sums(targets * mask for targets, mask in parts()) / count
+    variance = _column_sums(np.square(targets - mean) * mask for targets, mask in parts()) / count
     scale: Array = (1 / np.maximum(np.sqrt(variance), spec.least_std)).astype(np.float32)
     return scale
+
+
+def _column_sums(parts: Iterable[Array]) -> Array:
+    """(columns,) float64 sums, added row by row: where the parts are cut changes no bit."""
+    total: Array = np.zeros((1, len(COLUMNS)))
+    for part in parts:
+        total = np.concatenate([total, part.astype(np.float64)]).sum(axis=0, keepdims=True)
+    sums: Array = total[0]
+    return sums
 
 
 def column_importance(spec: LossSpec) -> Array:
@@ -76,10 +98,10 @@ def with_gap(outputs: Tensor) -> Tensor:
     return torch.cat([outputs, pose, gap[..., None]], dim=-1)
 
 
-def masked_loss(
+def masked_terms(
     outputs: Tensor, targets: Tensor, mask: Tensor, scale: Tensor, spec: LossSpec, every: int = 1
-) -> Tensor:
-    """Weighted mean error over the rows and columns that count, in standard deviations; 0 where nothing counts.
+) -> list[Term]:
+    """Errors of position, movement and acceleration over the rows and columns that count, in standard deviations.
 
     Args:
         outputs: (batch, rows, 52 or 59) of a head. targets: (batch, rows, 60). mask: (batch, rows, 60) 0 or 1.
@@ -92,26 +114,54 @@ def masked_loss(
     closed = targets[..., GAP_COLUMN:] < CLOSED_BELOW
     emphasis = torch.where(closed, spec.closed, 1.0)
     share = torch.cat([share[..., :GAP_COLUMN], share[..., GAP_COLUMN:] * emphasis], dim=-1)
-    loss = _mean(error, share, spec.bend)
+    terms = [_term(1.0, error, share, spec.bend)]
     step = spec.velocity_rows // every
     moved = error[:, step:] - error[:, :-step]
-    loss = loss + spec.velocity * _mean(moved, mask[:, step:] * mask[:, :-step] * importance, spec.bend)
+    terms.append(_term(spec.velocity, moved, mask[:, step:] * mask[:, :-step] * importance, spec.bend))
     bent = error[:, 2:] - 2 * error[:, 1:-1] + error[:, :-2]
     known = mask[:, 2:] * mask[:, 1:-1] * mask[:, :-2]
-    return loss + spec.steadiness * _mean(bent, known * importance, spec.bend)
+    return [*terms, _term(spec.steadiness, bent, known * importance, spec.bend)]
 
 
-def _mean(error: Tensor, share: Tensor, bend: float) -> Tensor:
-    """Mean smooth L1 of the error; rows without a share may hold anything, NaN included."""
+def masked_loss(
+    outputs: Tensor, targets: Tensor, mask: Tensor, scale: Tensor, spec: LossSpec, every: int = 1
+) -> Tensor:
+    """The sum of masked_terms; 0 where nothing counts."""
+    terms = masked_terms(outputs, targets, mask, scale, spec, every)
+    return total(terms, torch.stack([term.share for term in terms]))
+
+
+def _term(weight: float, error: Tensor, share: Tensor, bend: float) -> Term:
+    """Smooth L1 of the error; rows without a share may hold anything, NaN included."""
     counted = torch.where(share > 0, error, torch.zeros_like(error))
     size = counted.abs()
     bent = torch.where(size < bend, counted.square() / (2 * bend), size - bend / 2)
-    return (bent * share).sum() / share.sum().clamp_min(1e-6)
+    return Term(weight, (bent * share).sum(), share.sum())
+
+
+def phone_term(logits: Tensor, phones: Tensor) -> Term:
+    """Cross-entropy of (batch, rows, classes) logits against (batch, rows) phones; -1 does not count."""
+    known = phones >= 0
+    error = torch.nn.functional.cross_entropy(logits[known], phones[known], reduction="sum")
+    return Term(1.0, error, known.sum().to(error))
 
 
 def phone_loss(logits: Tensor, phones: Tensor) -> Tensor:
-    """Mean cross-entropy of (batch, rows, classes) logits against (batch, rows) phones; -1 does not count."""
-    known = phones >= 0
-    if not known.any():
-        return logits.sum() * 0
-    return torch.nn.functional.cross_entropy(logits[known], phones[known])
+    """The mean of phone_term; 0 where no phone is known."""
+    term = phone_term(logits, phones)
+    return total([term], term.share[None])
+
+
+def total(terms: Sequence[Term], shares: Tensor) -> Tensor:
+    """The weighted sum of the terms' means.
+
+    Args:
+        shares: (terms,) what each term's error is divided by: its own share, or, where several processes have a part
+            of a batch each, the sum of theirs. Then the losses of the processes add up to that of the whole batch, and
+            so do their gradients: sum_r grad(E_r / S) = grad(sum_r E_r / S), as S depends on no weight.
+    """
+    means = [term.weight * (term.error / shares[i].clamp_min(1e-6)) for i, term in enumerate(terms)]
+    loss = means[0]
+    for mean in means[1:]:
+        loss = loss + mean
+    return loss

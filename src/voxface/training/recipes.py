@@ -17,7 +17,7 @@ from voxface.models.tcn import TcnConfig
 from voxface.training.augment import AugmentSpec
 from voxface.training.losses import LossSpec
 
-PRECISIONS = ("auto", "32-true", "bf16-mixed")
+PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,9 @@ class Recipe:
     learning_rate: at its highest; it rises over warmup_steps, then falls as half a cosine to a hundredth
     gradient_clip: largest norm of the gradient
     ema_decay:     the shipped weights are a running mean of the trained ones, which forgets by this much per step
-    precision:     "bf16-mixed", "32-true", or "auto": the first where the processor multiplies bfloat16 (1.5 to 2
-                   times as fast), else the second (the first would be 12 times slower)
+    precision:     "32-true"; "bf16-mixed": 1.6 times as fast where the processor multiplies bfloat16, 12 times slower
+                   where not; "auto": the second where it is fast, else the first; "16-mixed": for GPUs without bfloat16
+    patience:      training ends when so many validations in a row brought no better lip gap r; 0: it does not
     seed:          of weights, crops and augmentation
     """
 
@@ -74,6 +75,7 @@ class Recipe:
     synthetic_loss: LossSpec = field(default_factory=LossSpec)
     augment: AugmentSpec = field(default_factory=AugmentSpec)
     validate_every: int = 500
+    patience: int = 0
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -90,6 +92,8 @@ class Recipe:
             raise UsageError(f"of {self.batch} crops, 0 to {self.batch} are synthetic; got {self.synthetic_crops}.")
         if not 0 <= self.smoothing <= 8 or self.closing < 0:
             raise UsageError(f"smoothing is 0 to 8, closing not negative; got {self.smoothing} and {self.closing}.")
+        if self.patience < 0:
+            raise UsageError(f"patience is 0 or more; got {self.patience}.")
         if self.precision not in PRECISIONS:
             raise UsageError(f"precision is one of {', '.join(PRECISIONS)}; got {self.precision!r}.")
         if self.config.features != self.feature.rows:
@@ -152,7 +156,6 @@ def _speaking(name: str, config: TcnConfig, **own: Any) -> Recipe:
         crop_rows=256,
         every=4,
         steps=12_000,
-        precision="auto",
         augment=MIXED,
         validate_every=1000,
         **own,

@@ -13,8 +13,8 @@ from voxface.articulation.phones import CLOSURES, PHONES
 from voxface.face.gap import RIG_GAP, gap_vector
 from voxface.face.rig import ARKIT, HEAD
 from voxface.models.tcn import TcnConfig
-from voxface.training.data import silence_row
 from voxface.training.recipes import Recipe
+from voxface.training.table import silence_row
 
 _WEIGHTS = len(ARKIT)
 _JAW, _CLOSE = ARKIT.index("jawOpen"), ARKIT.index("mouthClose")

@@ -11,10 +11,10 @@ from voxface.face.compare import pearson
 from voxface.face.gap import rig_gap
 from voxface.face.rig import ARKIT
 from voxface.stream import Array
-from voxface.training.data import Table, whole_rows
 from voxface.training.losses import GAP_COLUMN
 from voxface.training.recipes import Recipe
 from voxface.training.shipped import Heads, Shipped, resting_output, split_heads
+from voxface.training.table import Table, whole_rows
 
 
 @dataclass(frozen=True, slots=True)
