@@ -29,7 +29,7 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
     """
     path = Path(os.path.realpath(path))
     text: dict[str, str] = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
-    if path.exists() and not path.is_file() and not path.is_dir():
+    if os.path.exists(path) and not path.is_file() and not path.is_dir():  # pathlib raises at names that are too long
         with _straight(path, mode, text) as file:
             yield file
         return

@@ -48,7 +48,8 @@ class TrackReader:
         with self._told():
             found = probe_audio(source, track)
             if found is None:
-                raise AudioFormatError(f"{name} has no sound track.", hint="Give a recording with sound.", source=name)
+                text = f"{name} holds no sound, or none that can be decoded."
+                raise AudioFormatError(text, hint="Give a recording with sound.", source=name)
             self._length_s = sound_length(source, track)
             self._blocks = cast(Generator[Array, None, None], audio_blocks(source, track, self._tally))
             if kind == BARE_AAC:

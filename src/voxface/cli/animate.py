@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -115,8 +116,8 @@ def plan(inputs: list[str], output: str | None, format: str | None) -> list[tupl
     from voxface.export.formats import format_named
 
     suffix = format_named(format).suffixes[0] if format else ".csv"
-    folder = output is not None and output != "-" and (Path(output).is_dir() or output.endswith("/") or len(inputs) > 1)
-    if len(inputs) > 1 and output is not None and (output == "-" or Path(output).is_file() or Path(output).suffix):
+    folder = output is not None and output != "-" and (os.path.isdir(output) or output.endswith("/") or len(inputs) > 1)
+    if len(inputs) > 1 and output is not None and (output == "-" or os.path.isfile(output) or Path(output).suffix):
         raise UsageError("several inputs need a folder as output.", hint="Give one with -o FOLDER/.")
     pairs = []
     for name in inputs:
@@ -132,17 +133,18 @@ def plan(inputs: list[str], output: str | None, format: str | None) -> list[tupl
             f"two inputs would both be written to {twice[0]}.", hint="Animate them into different folders."
         )
     for name, target in pairs:
-        if (
-            name != "-"
-            and target != "-"
-            and Path(target).exists()
-            and Path(name).exists()
-            and Path(target).samefile(name)
-        ):
+        if "-" not in (name, target) and _same_file(name, target):
             raise UsageError(
                 f"the output {target} is the input itself.", hint="Choose another name with -o.", source=name
             )
     return pairs
+
+
+def _same_file(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):  # one of them is not there, or cannot be
+        return False
 
 
 def one(source: str, target: str, job: Job, out: Output | None = None) -> dict[str, Any]:
