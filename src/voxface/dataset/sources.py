@@ -43,13 +43,9 @@ def _inside(folder: Path) -> list[Path]:
 def load_source(path: Path) -> Capture:
     """Read a capture that can be learned from.
 
-    Raises: InputError: the file cannot be read. DatasetError: it is no capture, damaged, of a newer version, has no
-    sound, or shows no face.
+    Raises: as read_source. DatasetError also: it has no sound, or shows no face.
     """
-    try:
-        capture = load_pair(path) if path.suffix.lower() in CLIPS else _load_capture(path)
-    except (ClipError, AudioFormatError, AudioEmptyError, AudioNonFiniteError) as error:
-        raise DatasetError(error.message, hint=error.hint, source=str(path)) from error
+    capture = read_source(path)
     if not len(capture.samples):
         raise DatasetError(
             f"{path} has no sound, so there is nothing to learn from.",
@@ -59,6 +55,17 @@ def load_source(path: Path) -> Capture:
     if not capture.track.seen.any():
         raise DatasetError(f"{path} shows no face in any frame.", hint="Leave it out.", source=str(path))
     return capture
+
+
+def read_source(path: Path) -> Capture:
+    """Read a capture, whatever is in it.
+
+    Raises: InputError: the file cannot be read. DatasetError: it is no capture, damaged, or of a newer version.
+    """
+    try:
+        return load_pair(path) if path.suffix.lower() in CLIPS else _load_capture(path)
+    except (ClipError, AudioFormatError, AudioEmptyError, AudioNonFiniteError) as error:
+        raise DatasetError(error.message, hint=error.hint, source=str(path)) from error
 
 
 def _load_capture(path: Path) -> Capture:
