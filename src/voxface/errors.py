@@ -158,6 +158,12 @@ class OutOfMemoryError(VoxfaceError):
     code = "E-OOM"
 
 
+class MachineLostError(VoxfaceError):
+    """The machine of a cluster that worked on an input died or cannot be reached any more."""
+
+    code = "E-MACHINE-LOST"
+
+
 class SomeFailedError(VoxfaceError):
     """A run over several inputs finished, and some of them failed."""
 

@@ -1,0 +1,216 @@
+"""Capture on a Ray cluster: two nodes on this machine, one of which is killed in the middle."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reads it when it is imported
+os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+
+pytest.importorskip("ray", reason="Ray is not installed: pip install 'voxface[ray]'")
+pytest.importorskip("av", reason="PyAV is not installed: pip install 'voxface[capture]'")
+
+from tests.faulty_videos import do_faulty
+from voxface.capture import ray_runner
+from voxface.capture.job import VideoJob, VideoResult, do_video
+from voxface.capture.journal import FILE as JOURNAL
+from voxface.capture.options import CaptureOptions
+from voxface.capture.ray_runner import run_on_ray
+from voxface.capture.store import SUFFIX
+from voxface.capture.task import TRIES
+from voxface.errors import (
+    CrashError,
+    InputError,
+    LimitError,
+    MissingDependencyError,
+    OutOfMemoryError,
+    OutputError,
+)
+
+FPS = "5"  # frames a second that are looked at: the values do not matter here
+QUICK = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 3}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A head and one more node, a CPU each."""
+    if not Path("/proc/self/stat").exists():
+        pytest.skip("the processes of the nodes are looked up in /proc, which this system does not have")
+    from ray.cluster_utils import Cluster
+
+    node = {"num_cpus": 1, "object_store_memory": 80_000_000}
+    made = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False, "_system_config": QUICK})
+    made.add_node(**node)
+    made.wait_for_nodes()
+    yield made
+    made.shutdown()
+
+
+def workers(node: Any) -> list[int]:
+    """Processes of a node that have a task at hand."""
+    raylet, found = node.all_processes["raylet"][0].process.pid, []
+    for entry in Path("/proc").iterdir():
+        try:
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == raylet and (entry / "cmdline").read_bytes().startswith(b"ray::_work"):
+                found.append(int(entry.name))
+        except (OSError, ValueError, IndexError):
+            continue
+    return found
+
+
+def until(ready: Callable[[], Any], seconds: float = 60) -> Any:
+    """Wait for something; its value."""
+    for _ in range(int(seconds / 0.02)):
+        if found := ready():
+            return found
+        time.sleep(0.02)
+    pytest.fail(f"waited {seconds} s for {ready}")
+
+
+def start(output: Path, shared: Path, *more: str) -> subprocess.Popen[str]:
+    """`voxface capture` of five real clips, as a user runs it."""
+    command = [sys.executable, "-m", "voxface.cli.main", "capture", str(shared / "grid_dev"), "-o", str(output)]
+    command += ["--fps-limit", FPS, "--face-model", str(shared / "face_landmarker.task"), *more]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def journal(folder: Path) -> list[dict[str, Any]]:
+    """The lines about videos."""
+    lines = (folder / JOURNAL).read_text().splitlines() if (folder / JOURNAL).exists() else []
+    return [line for line in map(json.loads, lines) if "source" in line]
+
+
+def captures(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob(f"*{SUFFIX}")}
+
+
+def test_a_node_is_killed_in_the_middle(cluster: Any, shared: Path, tmp_path: Path) -> None:
+    """Five videos on two nodes; when one capture is there, the second node dies with a video half done. All five end as
+    captured, each stands in the journal once, one of them as tried twice, and the bytes are those of a serial run here.
+    Ray itself says nothing."""
+    output, node = tmp_path / "ray", next(iter(cluster.worker_nodes))
+    run = start(output, shared, "--runner", "ray", "--address", cluster.address, "--json")
+    until(lambda: captures(output) or run.poll() is not None)
+    victim = until(lambda: workers(node))[0]
+    os.kill(victim, signal.SIGSTOP)  # it shall not finish in the last instant
+    cluster.remove_node(node, allow_graceful=False)
+    os.kill(victim, signal.SIGKILL)
+    said, errors = run.communicate(timeout=120)
+    assert run.returncode == 0, errors
+    assert errors == ""
+    summary = json.loads(said)
+    assert (summary["captured"], summary["kept"], summary["failed"]) == (5, 0, [])
+    assert len(summary["warnings"]) == 1
+    assert "W-TRIED-AGAIN" in summary["warnings"][0]
+    assert "E-MACHINE-LOST" in summary["warnings"][0]
+    assert Counter(line["tries"] for line in journal(output)) == {1: 4, 2: 1}
+    videos = sorted((shared / "grid_dev").glob("*.mp4"))
+    assert sorted(Path(line["source"]).name for line in journal(output)) == [video.name for video in videos]
+    for video in videos:
+        job = VideoJob(str(video), str(tmp_path / "serial" / f"{video.stem}{SUFFIX}"), CaptureOptions(float(FPS)))
+        assert do_video(replace(job, face_model=str(shared / "face_landmarker.task"))).status == "captured"
+    assert captures(output) == captures(tmp_path / "serial")
+    assert {path.name for path in output.iterdir()} == {*captures(output), JOURNAL}
+
+
+def test_interrupted_and_run_again(cluster: Any, shared: Path, tmp_path: Path) -> None:
+    """Ctrl-C when one capture is there: exit 130, no task goes on, no temporary file is left; a rerun does the rest."""
+    run = start(tmp_path, shared, "--runner", "ray", "--address", cluster.address)
+    until(lambda: journal(tmp_path) or run.poll() is not None)
+    run.send_signal(signal.SIGINT)
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 130, errors
+    assert errors == "interrupted; what was finished is kept.\n"
+    until(lambda: not workers(cluster.head_node))
+    before = captures(tmp_path)
+    assert 1 <= len(before) < 5
+    assert {path.name for path in tmp_path.iterdir()} == {*before, JOURNAL}
+    again = start(tmp_path, shared, "--runner", "ray", "--address", cluster.address, "--json")
+    summary = json.loads(again.communicate(timeout=60)[0])
+    assert (summary["captured"], summary["kept"]) == (5 - len(before), len(before))
+    assert len(captures(tmp_path)) == 5
+
+
+def do_all(cluster: Any, folder: Path, *names: str, timeout_s: float = 60) -> dict[str, VideoResult]:
+    """Name -> result of jobs that end as their names say; events are checked on the way."""
+    begun: Counter[str] = Counter()
+    model = str(Path(__file__).parents[2] / "shared" / "data" / "face_landmarker.task")
+    jobs = [VideoJob(str(folder / f"{name}.mp4"), str(folder / f"{name}{SUFFIX}"), face_model=model) for name in names]
+
+    def note(job: VideoJob, frames: int, expected: int) -> None:
+        assert (frames, expected) == (0, 1)
+        begun[job.source] += 1
+
+    results = list(run_on_ray(jobs, note, address=cluster.address, timeout_s=timeout_s, do=do_faulty))
+    assert Counter(result.job for result in results) == Counter(jobs)
+    assert all(result.tries == begun[result.job.source] for result in results)
+    return {Path(result.job.source).stem: result for result in results}
+
+
+def tries(folder: Path, name: str) -> int:
+    return len((folder / f"{name}{SUFFIX}").with_suffix(".tries").read_text())
+
+
+def test_what_takes_its_process_down(cluster: Any, shared: Path, tmp_path: Path) -> None:
+    """V9, V10 on Ray: a segmentation fault, a hang, a bug and a lack of memory cost their own video after two tries; a
+    crash that happens once costs a try; a video that cannot be read is tried once; the others are done, slow or not."""
+    names = ("crash", "fine", "hang", "once", "bug", "memory", "unreadable", "slow", *(f"fine-{k}" for k in range(12)))
+    results = do_all(cluster, tmp_path, *names, timeout_s=2)
+    errors = {name: type(result.error) for name, result in results.items() if result.error}
+    assert errors == {
+        "crash": CrashError, "hang": CrashError, "bug": CrashError, "memory": OutOfMemoryError,
+        "unreadable": InputError,
+    }  # fmt: skip
+    assert {name: tries(tmp_path, name) for name in names if tries(tmp_path, name) > 1} == dict.fromkeys(
+        ["crash", "hang", "bug", "memory", "once"], TRIES
+    )
+    assert results["once"].warnings[0][0] == "W-TRIED-AGAIN"
+    assert "ZeroDivisionError" in str(results["bug"].error)
+    assert not list(tmp_path.glob(ray_runner._MARK.format("*")))
+
+
+def test_what_stops_every_video(cluster: Any, shared: Path, tmp_path: Path) -> None:
+    """A full disk ends the run with its error; what waited is not begun."""
+    with pytest.raises(LimitError, match="no space left"):
+        do_all(cluster, tmp_path, "full", *(f"slow-{k}" for k in range(8)))
+    assert len(list(tmp_path.glob("*.tries"))) <= 1 + ray_runner.AHEAD
+
+
+def test_a_machine_that_does_not_belong(tmp_path: Path) -> None:
+    """A machine that does not share the folder of the captures, or has another voxface, says so before any work."""
+    job = VideoJob("in.mp4", str(tmp_path / f"in{SUFFIX}"))
+    with pytest.raises(OutputError, match="does not see the folder"):
+        ray_runner._check_machine(job, "token", ray_runner.__version__)
+    with pytest.raises(MissingDependencyError, match="this run is of 0"):
+        ray_runner._check_machine(job, "token", "0")
+
+
+def test_no_cluster_and_no_ray(shared: Path, tmp_path: Path) -> None:
+    """Nobody at the address, or no Ray on this machine: exit 4, one line that says what to do."""
+    run = start(tmp_path / "out", shared, "--runner", "ray", "--address", "127.0.0.1:1")
+    _, errors = run.communicate(timeout=100)
+    assert run.returncode == 4, errors
+    assert errors.startswith("error[E-MISSING]: cannot reach the Ray cluster 127.0.0.1:1")
+    assert errors.count("\n") == 1
+    (tmp_path / "ray.py").write_text("raise ImportError('not here')")
+    command = [sys.executable, "-m", "voxface.cli.main", "capture", str(shared / "grid_dev"), "-o", str(tmp_path / "x")]
+    done = subprocess.run(
+        [*command, "--runner", "ray", "--face-model", str(shared / "face_landmarker.task")],
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tmp_path)}, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 4, done.stderr
+    assert "pip install 'voxface[capture,ray]'" in done.stderr
+    assert done.stderr.count("\n") == 1
