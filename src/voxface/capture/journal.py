@@ -52,8 +52,8 @@ class Journal:
         kind = next((kind for kind in POISON if kind.code == entry.get("code")), None)
         if kind is None or entry.get("options") != asdict(job.options) or entry.get("sha256") != _sha256(job.source):
             return None
-        text = f"{job.source} is left out: it failed {entry.get('tries')} times before. {entry.get('message', '')}"
-        return kind(text.strip(), hint="--retry-failed tries it again.", source=job.source)
+        text = f"left out after {entry.get('tries')} tries in an earlier run: {entry.get('message')}"
+        return kind(text, hint="--retry-failed tries it again.", source=job.source)
 
     def write(self, line: Mapping[str, Any]) -> None:
         """Append a line and flush it to disk. Raises: OutputError, LimitError: it cannot be written."""

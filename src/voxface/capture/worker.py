@@ -46,18 +46,20 @@ def serve(pipe: Connection[Any, Any], confines: Confines) -> None:
 
         while True:
             job: VideoJob = pipe.recv()
-            pipe.send(do_video(job, _Speaker(pipe)))
+            try:
+                pipe.send(do_video(job, _Speaker(pipe)))
+            except Exception as error:
+                if isinstance(error, VoxfaceError | MemoryError):
+                    raise
+                text = f"{job.source} met a bug: {type(error).__name__}: {error}."
+                told = CrashError(text, hint="Please report it, with --debug.", source=job.source)
+                pipe.send(Broke(told, traceback.format_exc()))
     except EOFError:
         return
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     except VoxfaceError as error:
         pipe.send(error)
-    except Exception as error:
-        text = f"{job.source} met a bug: {type(error).__name__}: {error}"
-        pipe.send(
-            Broke(CrashError(text, hint="Please report it, with --debug.", source=job.source), traceback.format_exc())
-        )
 
 
 class _Speaker:

@@ -49,7 +49,7 @@ def capture(
     ] = None,
     timeout: Annotated[float, typer.Option(help="Give up a video after so many seconds without progress.")] = 60.0,
     memory_limit: Annotated[
-        float | None, typer.Option(help="GB of memory that one video may take.", show_default=False)
+        float | None, typer.Option(help="GB of memory that the process of a video may take.", show_default=False)
     ] = None,
     no_network_worker: Annotated[
         bool, typer.Option("--no-network-worker", help="Take the network away from the processes that read videos.")
@@ -104,9 +104,11 @@ def _runner(
     name: str, address: str | None, jobs: int | None, timeout_s: float, memory_gb: float | None, no_network: bool
 ) -> Runner:
     """Who does the work. Raises: UsageError: an option is out of range, or not for this runner."""
-    for flag, value in (("--jobs", jobs), ("--timeout", timeout_s), ("--memory-limit", memory_gb)):
+    for flag, value in (("--jobs", jobs), ("--timeout", timeout_s)):
         if value is not None and not value > 0:
             raise UsageError(f"{flag} must be above 0; got {value}.")
+    if memory_gb is not None and not memory_gb >= 1:
+        raise UsageError(f"--memory-limit must be 1 GB or more, which a tracker takes for itself; got {memory_gb}.")
     if name not in RUNNERS:
         raise UsageError(f"there is no runner {name!r}.", hint=f"Runners: {', '.join(RUNNERS)}.")
     if name == "ray":
