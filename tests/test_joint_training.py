@@ -33,7 +33,7 @@ from voxface.training.augment import NO_AUGMENT, AugmentSpec, augment  # noqa: E
 from voxface.training.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from voxface.training.data import build_material, make_batch  # noqa: E402
 from voxface.training.export import export_bundle  # noqa: E402
-from voxface.training.gather import gather, with_phones  # noqa: E402
+from voxface.training.gather import Source, gather, with_phones  # noqa: E402
 from voxface.training.losses import phone_loss  # noqa: E402
 from voxface.training.recipes import Recipe, joint  # noqa: E402
 from voxface.training.rest import rest_recordings  # noqa: E402
@@ -134,7 +134,7 @@ def test_known_phones_teach_twice() -> None:
     """Recordings named in a table of phones keep their face and get their phones, and come once more with the curves
     of these; a table that names none is refused."""
     said = {CAPTURED[1].name: SYNTHETIC[0].phones, "somebody else": SYNTHETIC[1].phones}
-    found = with_phones(CAPTURED, said)
+    found = [source.read() for source in with_phones([*map(Source.of, CAPTURED)], said)]
     assert [one.synthetic for one in found] == [False] * 4 + [True]
     assert [bool(one.phones) for one in found] == [False, True, False, False, True]
     spoken = found[-1]
@@ -142,7 +142,7 @@ def test_known_phones_teach_twice() -> None:
     np.testing.assert_array_equal(spoken.samples, CAPTURED[1].samples)
     assert {name for name, seen in zip(ARKIT, spoken.observed, strict=True) if seen} == set(ARTICULATED)
     with pytest.raises(DatasetError, match="names none"):
-        with_phones(CAPTURED, {"somebody else": SYNTHETIC[1].phones})
+        with_phones([*map(Source.of, CAPTURED)], {"somebody else": SYNTHETIC[1].phones})
 
 
 def test_without_synthetic_speech_the_recipe_says_so(tmp_path: Path) -> None:

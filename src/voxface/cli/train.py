@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,10 +24,19 @@ def train(
     dataset: Annotated[list[Path], typer.Argument(help="Folders made by voxface dataset or voxface synth.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run: checkpoint and logs.")],
     recipe: Annotated[str, typer.Option(help="Name of the recipe.")] = "first",
+    model: Annotated[str | None, typer.Option(help="Net to train, instead of the recipe's.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps in all, instead of the recipe's.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Crops per step, of all processes together.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, crops and augmentation.")] = None,
     width: Annotated[int | None, typer.Option(min=1, help="Width of the net.")] = None,
+    features: Annotated[int | None, typer.Option(help="Numbers per row of sound: 80 or 83.")] = None,
     look_ahead: Annotated[int | None, typer.Option(help="Rows of 10 ms the net may look ahead, 0 to 31.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after so many validations without a better lip gap r; 0: never.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="32-true, bf16-mixed, 16-mixed, or auto, instead of the recipe's.")
+    ] = None,
     teacher: Annotated[
         list[str] | None, typer.Option(help="Bundle to learn from instead of the faces; several: their mean.")
     ] = None,
@@ -43,9 +53,17 @@ def train(
         Path | None, typer.Option(help="Another run whose weights this one begins with: fine-tuning.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Resume with another recipe, dataset or machine too; the checkpoint says so."),
+    ] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU where there is one.")] = "auto",
+    processes: Annotated[int, typer.Option(min=1, help="Processes that share each batch, one per GPU.")] = 1,
+    loaders: Annotated[int, typer.Option(min=1, help="Threads that make batches.")] = 1,
     threads: Annotated[
-        int, typer.Option(min=1, help="Threads; another number may change the last bits of the result.")
+        int, typer.Option(min=1, help="Threads of a process; another number may change the last bits of the result.")
     ] = 2,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Log for TensorBoard too.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -56,19 +74,25 @@ def train(
         from voxface.training.gather import gather
         from voxface.training.loop import train as run
         from voxface.training.loop import use_threads
+        from voxface.training.processes import launch, launched, leads
+        from voxface.training.team import Machine
 
-        chosen = choose(recipe, steps, seed, width, look_ahead)
+        chosen = choose(recipe, steps, seed, width, look_ahead, model, features, batch, patience, precision)
+        machine = Machine(device, loaders, tensorboard=tensorboard)
+        if processes > 1 and not launched():
+            raise SystemExit(launch([sys.executable, "-m", "voxface.cli.main", *sys.argv[1:]], processes))
         found = gather(dataset, teacher or [], sound or [], phones, rest_minutes, threads)
+        out.quiet |= not leads()
         out.say(f"{found.about['data']}; {len(found.held_out)} to validate on; {chosen.steps} steps.")
         use_threads(threads)
         with out.progress("training", chosen.steps, "steps") as bar:
             meter = Meter(bar)
             values = run(
-                found.recordings, found.held_out, chosen, output,
-                about=found.about, resume=resume, start_from=start_from, report=meter.report,
+                found.recordings, found.held_out, chosen, output, about=found.about, resume=resume, force=force,
+                start_from=start_from, machine=machine, report=meter.report,
             )  # fmt: skip
-        text = f"{output}: {meter.text(chosen.steps)}{validation_text(values)}"
-        out.result(text, run=str(output), steps=chosen.steps, steps_per_s=meter.pace, validation=values)
+        text = f"{output}: {meter.text()}{validation_text(values)}"
+        out.result(text, run=str(output), steps=meter.before or chosen.steps, steps_per_s=meter.pace, validation=values)
 
 
 class Meter:
@@ -89,9 +113,9 @@ class Meter:
         """Steps per second."""
         return self.done / max(time.perf_counter() - self.began, 1e-9)
 
-    def text(self, steps: int) -> str:
+    def text(self) -> str:
         if not self.done:
-            return f"all {steps} steps were done already"
+            return "all its steps were done already"
         return f"{self.done} steps, {self.pace:.1f} per second"
 
 
@@ -111,20 +135,28 @@ def choose(
     seed: int | None = None,
     width: int | None = None,
     look_ahead: int | None = None,
+    model: str | None = None,
+    features: int | None = None,
+    batch: int | None = None,
+    patience: int | None = None,
+    precision: str | None = None,
 ) -> Recipe:
     """The recipe of that name with what the flags say otherwise. Raises: UsageError: no such recipe or value."""
-    from voxface.training.recipes import recipe_named
+    from voxface.training.recipes import recipe_named, with_batch, with_features, with_model
 
-    recipe = recipe_named(name)
     if seed is not None and seed < 0:
         raise UsageError(f"a seed is 0 or more; got {seed}.")
-    config = replace(
-        recipe.config,
-        width=recipe.config.width if width is None else width,
-        look_ahead_rows=recipe.config.look_ahead_rows if look_ahead is None else look_ahead,
-    )
-    steps, seed = recipe.steps if steps is None else steps, recipe.seed if seed is None else seed
-    return replace(recipe, config=config, steps=steps, seed=seed)
+    recipe = recipe_named(name)
+    recipe = recipe if model is None else with_model(recipe, model)
+    recipe = recipe if features is None else with_features(recipe, features)
+    recipe = recipe if batch is None else with_batch(recipe, batch)
+    config = replace(recipe.config, **_given(width=width, look_ahead_rows=look_ahead))
+    return replace(recipe, config=config, **_given(steps=steps, seed=seed, patience=patience, precision=precision))
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """Those that a flag was given for."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 @contextmanager

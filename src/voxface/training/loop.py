@@ -21,6 +21,7 @@ from voxface.training.checkpoint import FILE_NAME
 from voxface.training.data import build_material, make_batch
 from voxface.training.feed import Feed
 from voxface.training.log import TrainingLog
+from voxface.training.processes import orphaned
 from voxface.training.recipes import Recipe
 from voxface.training.run import Run, Setting, accept, begin_with, checkpoint, keep_best, restore, start
 from voxface.training.step import one_step
@@ -149,7 +150,7 @@ def _steps(
                 values |= _validate(run, setting, log)
                 checkpoint(run, setting)
             report(run.step, values)
-            if stops or (asked and setting.team.size == 1):
+            if stops:
                 checkpoint(run, setting)
                 raise KeyboardInterrupt
     checkpoint(run, setting)
@@ -159,7 +160,7 @@ def _guarded_step(run: Run, setting: Setting, feed: Feed, asked: list[int]) -> d
     """A step; what ends a training leaves the state after the last whole step on disk."""
     before, random = run.step, torch.get_rng_state()
     try:
-        return one_step(run, setting, feed.take(), bool(asked))
+        return one_step(run, setting, feed.take(), bool(asked) or orphaned())
     except TrainingError:
         _keep(run, setting, before, random)
         raise

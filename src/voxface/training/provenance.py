@@ -8,16 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import voxface
-from voxface.dataset.recording import Recording
+from voxface.dataset.manifest import Entry
 from voxface.timebase import clock_text
 
 
-def about_training(name: str, recordings: Sequence[Recording]) -> dict[str, Any]:
+def about_training(data: str) -> dict[str, Any]:
     """`data` in words, `licences` (not known here: the export states them), `commit` and `version` of this source."""
-    speakers = len({recording.speaker for recording in recordings})
-    length = clock_text(sum(recording.duration_s for recording in recordings))
-    text = f"{name}: {length} of speech in {len(recordings)} recordings, {_count(speakers, 'speaker')}"
-    return {"data": text, "licences": [], "commit": source_commit(), "version": voxface.__version__}
+    return {"data": data, "licences": [], "commit": source_commit(), "version": voxface.__version__}
+
+
+def spoken_text(name: str, entries: Sequence[Entry]) -> str:
+    """A dataset in words: how long, how many recordings, how many speakers."""
+    speakers = len({entry.speaker for entry in entries})
+    length = clock_text(sum(entry.facts.quality.seconds for entry in entries))
+    return f"{name}: {length} of speech in {len(entries)} recordings, {_count(speakers, 'speaker')}"
 
 
 def source_commit() -> str:

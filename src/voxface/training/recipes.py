@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from voxface.articulation.channels import ARTICULATED
 from voxface.articulation.phones import PHONES
-from voxface.audio.features import FeatureSpec
+from voxface.audio.features import ROW_WIDTHS, FeatureSpec
 from voxface.audio.level import LevelSpec
 from voxface.errors import CheckpointError, UsageError
 from voxface.face.rig import ARKIT
@@ -203,6 +203,32 @@ def live() -> Recipe:
         synthetic_crops=6,
         loss=LossSpec(closed=3.0, velocity=2.0, face=0.0, head=0.0, steadiness=0.5),
     )
+
+
+def with_model(recipe: Recipe, name: str) -> Recipe:
+    """The recipe with another net, of the same shape in all that both nets know.
+
+    Raises: UsageError: there is no such net.
+    """
+    if name not in MODELS:
+        raise UsageError(f"unknown model {name!r}.", hint=f"Models: {', '.join(MODELS)}.")
+    kind = MODELS[name][0]
+    known = {field.name for field in fields(kind)}
+    shape = {field.name: getattr(recipe.config, field.name) for field in fields(recipe.config) if field.name in known}
+    return replace(recipe, model=name, config=kind(**shape))
+
+
+def with_features(recipe: Recipe, width: int) -> Recipe:
+    """The recipe with 80 or 83 features. Raises: UsageError: another number."""
+    if width not in ROW_WIDTHS:
+        raise UsageError(f"a net takes {' or '.join(map(str, ROW_WIDTHS))} features; got {width}.")
+    feature, config = replace(recipe.feature, rows=width), replace(recipe.config, features=width)
+    return replace(recipe, feature=feature, config=config)
+
+
+def with_batch(recipe: Recipe, crops: int) -> Recipe:
+    """The recipe with another number of crops per step, of which as large a share as before is synthetic."""
+    return replace(recipe, batch=crops, synthetic_crops=round(crops * recipe.synthetic_crops / recipe.batch))
 
 
 RECIPES: dict[str, Callable[[], Recipe]] = {

@@ -150,7 +150,9 @@ def open_team(machine: Machine, precision: str, crops: int) -> Team:
     several: dict[str, Any] = {"strategy": "ddp", "num_nodes": size // local} if size > 1 else {}
     fabric = Fabric(accelerator=kind, devices=local, **several, **_plugin(precision, kind))
     if size > 1:
+        threads = torch.get_num_threads()
         fabric.launch()
+        torch.set_num_threads(threads)  # it has taken another number
     return Team(fabric, fabric.device, precision, fabric.global_rank, fabric.world_size)
 
 
