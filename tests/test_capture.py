@@ -118,7 +118,7 @@ def test_the_limit_reaches_the_capture(tmp_path: Path, no_model: FaceModel, use:
     assert found.session_id == f"session_{sha256_hex(path)[:10]}_extract"
     assert found.name == "v"
     assert seen[-1] == (10, 10)
-    assert [done for done, _ in seen] == list(range(1, 11))
+    assert [done for done, _ in seen] == [*range(1, 11), 10]  # once more for the sound
     assert abs(len(found.samples) - 0.4 * 16_000) < 1024
     assert found.samples.dtype == np.float32
     assert float(np.sqrt(np.mean(found.samples[2000:4000] ** 2))) == pytest.approx(0.5 / np.sqrt(2), rel=0.05)
@@ -142,10 +142,11 @@ def test_mended_videos_are_warned_of(tmp_path: Path, no_model: FaceModel, use: U
 
 
 def a_capture(loudest: float = 0.5) -> Capture:
-    from voxface.capture.capture import assemble
+    from voxface.capture.segments import assemble
 
     faces = [Face(np.full(52, 0.1 * k, np.float32), np.zeros(3), np.array([1.0, 0, 0, 0]), 0.1, 0.3) for k in range(3)]
-    track = assemble(np.array([-0.02, 0.02, 0.06]), np.array([0, 2, 4]), [*faces[:2], None], OBSERVED_BY_MEDIAPIPE)
+    track = assemble(np.array([-0.02, 0.02, 0.06]), np.array([0, 2, 4]), [*faces[:2], None], OBSERVED_BY_MEDIAPIPE,
+                     np.array([0, 0, 1], np.int32))  # fmt: skip
     sound = (loudest * np.sin(np.arange(1600) / 9)).astype(np.float32)
     return Capture("clip", "session_0123456789_extract", "0123456789" + "0" * 54, track, 50.0, 30.0, 2, sound,
                    {"name": "stand-in", "most_faces": 1})  # fmt: skip

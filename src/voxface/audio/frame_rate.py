@@ -66,6 +66,14 @@ def frame_interval(rate: FrameRate, fps_limit: float) -> int:
     return interval
 
 
+def kept_frames(times_s: Array, rate: FrameRate, fps_limit: float) -> Array:
+    """Numbers of the frames that a FramePicker keeps of frames at (frames,) rising times, all of them decoded."""
+    if rate.constant:
+        return np.arange(0, len(times_s), frame_interval(rate, fps_limit))
+    multiple = np.floor((times_s + _TIME_TOLERANCE_S) * check_limit(fps_limit))
+    return np.flatnonzero(np.diff(multiple, prepend=-np.inf) > 0)
+
+
 class FramePicker:
     """Says of each frame in turn whether it is kept."""
 

@@ -67,6 +67,21 @@ class VideoFrame(NamedTuple):
     damaged: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Frames first ... stop of a video (None: to its end), and those from `warm` on, which only lead up to it.
+
+    Numbers of frames in the file; other than 0 and None only where VideoInfo.stamps are known.
+    """
+
+    warm: int = 0
+    first: int = 0
+    stop: int | None = None
+
+
+WHOLE = Segment()
+
+
 def probe_video(path: str | Path, audio_track: int = 0) -> VideoInfo:
     """Look into a video without decoding it.
 
@@ -98,7 +113,7 @@ def probe_video(path: str | Path, audio_track: int = 0) -> VideoInfo:
 
 
 def video_frames(
-    path: str | Path, info: VideoInfo, fps_limit: float, tally: Tally, first: int = 0, stop: int | None = None
+    path: str | Path, info: VideoInfo, fps_limit: float, tally: Tally, segment: Segment = WHOLE
 ) -> Iterator[VideoFrame]:
     """The frames that the rate limit keeps (SPEC A1), in order, with rising times; only they become pictures.
 
@@ -108,8 +123,8 @@ def video_frames(
     Args:
         path: the video. info: what probe_video said of it.
         fps_limit: frames per second to keep at most, with 1 % tolerance.
-        tally: filled while the frames are read, with what lies in first ... stop.
-        first, stop: numbers of frames; other than 0 and None only where info.stamps are known.
+        tally: filled while the frames are read, with what lies in the segment, its warm-up left out.
+        segment: which frames to give; decoding begins at the key frame before them.
     Raises: InputError, VideoFormatError: the file cannot be read, or holds no frame that can be decoded.
     """
     picker, painter, clock = FramePicker(info.rate, fps_limit), Painter(), _Clock(info)
@@ -117,24 +132,24 @@ def video_frames(
     with opened(path) as container:
         stream = _video_stream(container, info.source)
         stream.thread_type, stream.codec_context.thread_count = "AUTO", 2  # decode ahead while the tracker looks
-        for frame in whole_pictures(_decoded_from(container, stream, info, first, tally), stream):
+        for frame in whole_pictures(_decoded_from(container, stream, info, segment.warm, tally), stream):
             if frame is None:
-                tally.broken_packets += clock.number + 1 >= first
+                tally.broken_packets += clock.number + 1 >= segment.first
                 damaged = True
                 continue
             damaged = bool(frame.is_corrupt or (damaged and not frame.key_frame))
             before_s, stated = clock.time_s, frame.time is not None
             rises = clock.step(frame, stream.time_base)
-            if stop is not None and clock.number >= stop:
+            if segment.stop is not None and clock.number >= segment.stop:
                 return
-            if clock.number >= first:
+            if clock.number >= segment.first:
                 tally.decoded += 1
                 tally.damaged += damaged
                 tally.without_time += not stated
                 tally.not_rising += not rises
-                if rises and picker.keeps(clock.number, clock.time_s, before_s):
-                    yield VideoFrame(clock.time_s, clock.number, painter.paint(frame), damaged)
-    if not tally.decoded and not first:
+            if clock.number >= segment.warm and rises and picker.keeps(clock.number, clock.time_s, before_s):
+                yield VideoFrame(clock.time_s, clock.number, painter.paint(frame), damaged)
+    if not tally.decoded and segment == WHOLE:
         raise VideoFormatError(f"no frame of {info.source} can be decoded.", hint=HINT, source=info.source)
 
 

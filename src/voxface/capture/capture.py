@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +13,22 @@ from voxface.audio.container import Tally, audio_blocks
 from voxface.audio.frame_rate import frame_interval
 from voxface.audio.mix import ChannelMixer, Mend
 from voxface.audio.resample import Resampler
-from voxface.audio.video import VideoInfo, probe_video, video_frames
+from voxface.audio.video import VideoInfo, probe_video
 from voxface.capture.face_model import FaceModel
 from voxface.capture.options import CaptureOptions
+from voxface.capture.pictures import choose
+from voxface.capture.segments import OnProgress, Piece, capture_segment, expected_frames, join_tracks, plan_segments
 from voxface.capture.store import Capture, session_id
-from voxface.capture.tracker import Face, Tracker
-from voxface.capture.trackers import open_tracker
 from voxface.errors import InputWarning
-from voxface.face.axes import sign_continuous
-from voxface.face.rig import ARKIT
-from voxface.face.track import FaceTrack
 from voxface.files import sha256_hex
 from voxface.stream import Array, Chain, run
 
-__all__ = ["CaptureOptions", "OnProgress", "assemble", "capture_video"]
+__all__ = ["CaptureOptions", "OnProgress", "capture_video", "join_pieces"]
 
-OnProgress = Callable[[int, int], None]
-"""Called with (frames done, frames expected)."""
+_ALIVE_EVERY = 1000  # blocks of sound
+_STANDING_SHARE = 0.8
+"""Of the frames of a video with a standing picture are at least so many the same as the one before. In data/ at most
+0.1 of them are, in pictures encoded by four encoders at least 0.86."""
 
 
 def capture_video(
@@ -41,104 +40,121 @@ def capture_video(
 ) -> Capture:
     """Capture the face and the sound of one video (SPEC A1). A plain function of its arguments: a pool can call it.
 
-    Frames without a face stay in the sequence with seen False. Mended input is warned of: a video cut short
-    (W-TRUNCATED), packets that cannot be decoded (W-DAMAGED), frames whose time does not rise (W-NOT-RISING), several
-    faces (W-SEVERAL-FACES), no sound (W-NO-AUDIO), no face anywhere (W-NO-FACE).
+    Frames without a face stay in the sequence with seen False, and so do damaged ones. What was mended or is to be
+    known is warned of, see `_warnings`. A long video is captured in segments, one after the other: the same bytes as
+    when they are captured side by side (segments.capture_segment) and joined (join_pieces).
 
     Args:
         path: the video. face_model: the landmarker (face_model.find_face_model).
         options: every choice that changes the values.
-        progress: called after each frame that was looked at.
+        progress: called after each frame that was looked at, and now and then while the sound is read.
     Raises: InputError, VideoFormatError: the video cannot be read. AudioFormatError: its sample rate is not taken.
         MissingDependencyError, FaceModelError: the tracker cannot be had. UsageError: there is no such tracker.
     """
-    info = probe_video(path)
-    digest = sha256_hex(path)
-    interval, tally = frame_interval(info.rate, options.fps_limit), Tally()
-    with open_tracker(options.tracker)(face_model) as looker:
-        track = _track(path, info, options.fps_limit, looker, tally, progress)
-        description = dict(looker.description) | _counts(tally, looker.most_faces)
-    samples = _samples(path, info.audio_rate_hz)
-    _warn(info, tally, track, len(samples), description["most_faces"])
-    return Capture(
+    info = probe_video(path, options.audio_track)
+    plan = plan_segments(info, options)
+    expected = sum(expected_frames(info, segment, options.fps_limit) for segment in plan)
+    pieces: list[Piece] = []
+    for segment in plan:
+        before = sum(len(piece.track) for piece in pieces)
+        moved = _part_of(progress, before, expected) if progress else None
+        pieces.append(capture_segment(path, info, segment, face_model=face_model, options=options, progress=moved))
+    return join_pieces(path, info, pieces, options=options, progress=progress)
+
+
+def _part_of(progress: OnProgress, before: int, expected: int) -> OnProgress:
+    """Progress in one segment as progress in the whole."""
+
+    def moved(frames: int, _: int) -> None:
+        progress(before + frames, max(before + frames, expected))
+
+    return moved
+
+
+def join_pieces(
+    path: str | Path,
+    info: VideoInfo,
+    pieces: Sequence[Piece],
+    *,
+    options: CaptureOptions,
+    progress: OnProgress | None = None,
+) -> Capture:
+    """The capture of a video from the pieces of all its segments, in order; reads the sound.
+
+    Raises: as capture_video. Warns: see `_warnings`.
+    """
+    track, digest = join_tracks([piece.track for piece in pieces]), sha256_hex(path)
+    sound, looked = Tally(), len(track)
+    alive = (lambda: progress(looked, looked)) if progress else (lambda: None)
+    samples = _samples(info, audio_blocks(path, options.audio_track, sound), alive)
+    found = Capture(
         name=Path(path).stem,
         session_id=session_id(digest),
         sha256=digest,
         track=track,
         original_fps=info.rate.fps,
         target_fps=float(options.fps_limit),
-        frame_interval=interval,
+        frame_interval=frame_interval(info.rate, options.fps_limit),
         samples=samples,
-        tracker=description,
+        tracker=_description(pieces, options) | {"sound_packets_broken": sound.broken_packets},
+        pictures=choose([picture for piece in pieces for picture in piece.pictures]),
     )
+    early = next((piece.ended_early for piece in pieces if piece.ended_early), sound.ended_early)
+    for code, text in _warnings(info, found, early):
+        warnings.warn(InputWarning(code, text), stacklevel=2)
+    return found
 
 
-def _track(
-    path: str | Path, info: VideoInfo, fps_limit: float, tracker: Tracker, tally: Tally, progress: OnProgress | None
-) -> FaceTrack:
-    times, index, faces = [], [], []
-    expected = -(-info.frames // frame_interval(info.rate, fps_limit))
-    for frame in video_frames(path, info, fps_limit, tally):
-        times.append(frame.time_s)
-        index.append(frame.number)
-        faces.append(tracker.look(frame.time_s, frame.rgb))
-        if progress:
-            progress(len(times), max(expected, len(times)))
-    return assemble(np.array(times, np.float64), np.array(index, np.int64), faces, tracker.observed)
-
-
-def assemble(times_s: Array, index: Array, faces: list[Face | None], observed: Array) -> FaceTrack:
-    """A track from what was seen in each frame; where nothing was, zeros and the identity rotation."""
-    n = len(times_s)
-    seen = np.array([face is not None for face in faces], bool)
-    found = [face for face in faces if face is not None]
-    weights, head = np.zeros((n, len(ARKIT)), np.float32), np.tile(np.eye(7, dtype=np.float32)[3], (n, 1))
-    gap, width = np.zeros(n, np.float32), np.zeros(n, np.float32)
-    if found:
-        weights[seen] = np.stack([face.weights for face in found])
-        head[seen, :3] = np.stack([face.position for face in found])
-        head[seen, 3:] = sign_continuous(np.stack([face.rotation for face in found]))
-        gap[seen] = [face.lip_gap for face in found]
-        width[seen] = [face.mouth_width for face in found]
-    return FaceTrack(times_s, weights, head, seen, gap, width, index, np.array(observed, bool))
-
-
-def _samples(path: str | Path, rate_hz: int | None) -> Array:
-    """(n,) finite float32 mono at 16 kHz; mixed and mended as audio files are."""
-    if rate_hz is None:
+def _samples(info: VideoInfo, blocks: Iterator[Array], alive: Callable[[], None]) -> Array:
+    """(n,) finite float32 mono at 16 kHz; mixed and mended as audio files are. Calls `alive` now and then."""
+    if info.audio_rate_hz is None:
         return np.zeros(0, np.float32)
-    name = str(path)
-    chain = Chain((Mend(name), ChannelMixer(rate_hz, name), Resampler(rate_hz)))
-    parts = list(run(chain, audio_blocks(path)))
+    chain = Chain((Mend(info.source), ChannelMixer(info.audio_rate_hz, info.source), Resampler(info.audio_rate_hz)))
+    parts = []
+    for at, part in enumerate(run(chain, blocks)):
+        parts.append(part)
+        if at % _ALIVE_EVERY == 0:
+            alive()
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
-def _counts(tally: Tally, most_faces: int) -> dict[str, Any]:
+def _description(pieces: Sequence[Piece], options: CaptureOptions) -> dict[str, Any]:
+    """Names, versions and settings of the tracker, the options, and what was counted on the way."""
+    counts = {name: sum(piece.counts[name] for piece in pieces) for name in pieces[0].counts}
+    width, height = pieces[0].size
     return {
-        "most_faces": most_faces,
-        "frames_decoded": tally.decoded,
-        "frames_not_rising": tally.not_rising,
-        "frames_without_time": tally.without_time,
-        "packets_broken": tally.broken_packets,
+        **pieces[0].description,
+        "mirrored": options.mirrored,
+        "audio_track": options.audio_track,
+        "width": width,
+        "height": height,
+        "segments": len(pieces),
+        "most_faces": max(piece.most_faces for piece in pieces),
+        **counts,
     }
 
 
-def _warn(info: VideoInfo, tally: Tally, track: FaceTrack, samples: int, most_faces: int) -> None:
-    name = info.source
+def _warnings(info: VideoInfo, found: Capture, ended_early: str) -> Iterator[tuple[str, str]]:
+    """Code and text of all that was mended in a video, or that a person should know of it."""
+    name, about, track = info.source, found.tracker, found.track
+    damaged, broken = about["frames_damaged"], about["sound_packets_broken"]
     if info.missing_s:
-        text = f"{name} is cut short: the last {info.missing_s:.1f} s of video are missing."
-        warnings.warn(InputWarning("W-TRUNCATED", text), stacklevel=3)
-    if tally.ended_early or tally.broken_packets:
-        text = f"{name} is damaged: {tally.decoded} of {info.frames} frames could be decoded."
-        warnings.warn(InputWarning("W-DAMAGED", text), stacklevel=3)
-    if tally.not_rising:
-        text = f"{name}: {tally.not_rising} frames left out, their times do not rise."
-        warnings.warn(InputWarning("W-NOT-RISING", text), stacklevel=3)
-    if most_faces > 1:
-        text = f"{name} shows up to {most_faces} faces; the largest is followed."
-        warnings.warn(InputWarning("W-SEVERAL-FACES", text), stacklevel=3)
-    if not samples:
-        text = f"{name} has no sound; times count from its first frame."
-        warnings.warn(InputWarning("W-NO-AUDIO", text), stacklevel=3)
+        yield "W-TRUNCATED", f"{name} is cut short: the last {info.missing_s:.1f} s of video are missing."
+    if ended_early or damaged or broken or about["packets_broken"]:
+        text = f"{about['frames_decoded']} of {info.frames} frames could be decoded, {damaged} of these are masked"
+        yield "W-DAMAGED", f"{name} is damaged: {text}; {broken} packets of sound are left out."
+    if about["frames_not_rising"]:
+        yield "W-NOT-RISING", f"{name}: {about['frames_not_rising']} frames left out, their times do not rise."
+    if about["most_faces"] > 1:
+        yield "W-SEVERAL-FACES", f"{name} shows up to {about['most_faces']} faces; the largest is followed."
+    if len(info.sound_tracks) > 1:
+        tracks = ", ".join(
+            f"{at}{f' ({language})' if language else ''}" for at, language in enumerate(info.sound_tracks)
+        )
+        yield "W-SEVERAL-TRACKS", f"{name} has the sound tracks {tracks}; number {about['audio_track']} is taken."
+    if not len(found.samples):
+        yield "W-NO-AUDIO", f"{name} has no sound; times count from its first frame."
     if not track.seen.any():
-        warnings.warn(InputWarning("W-NO-FACE", f"no face was found in {name}."), stacklevel=3)
+        yield "W-NO-FACE", f"no face was found in {name}."
+    if len(track) > 1 and about["frames_standing"] >= _STANDING_SHARE * (len(track) - 1):
+        yield "W-STILL-PICTURE", f"{name} shows a still picture; a face that does not move teaches nothing."

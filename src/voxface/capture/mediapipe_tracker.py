@@ -37,6 +37,8 @@ NOTICE = (
 _SCOUT_EVERY_S = 1.0
 _LARGER = 1.3  # times as wide: below it the face that is followed stays, so that equals do not alternate
 _CM = 0.01  # metres
+_CHEEKS = 234, 454  # landmarks at the sides of the face
+_BLACK = 128  # pixels, the size that the detector looks at
 _TALKATIVE = 5  # pictures during which the native threads still write their warnings
 
 
@@ -92,6 +94,19 @@ class MediapipeTracker:
             self._landmarker.close()
             self._scout.close()
 
+    def cut(self) -> None:
+        """The next picture belongs to another shot: forget what was followed.
+
+        A black picture makes MediaPipe lose its face and start its smoothing anew, as a fresh landmarker would; it
+        costs one detection instead of loading the nets.
+        """
+        if self._pictures:
+            self._last_ms += 1
+            black = np.zeros((_BLACK, _BLACK, 3), np.uint8)
+            with quiet_stderr():
+                self._landmarker.detect_for_video(self._image(black), self._last_ms)
+        self._next_scout_s, self._centre, self._largest, self._others = -np.inf, None, None, []
+
     def look(self, time_s: float, rgb: Array) -> Face | None:
         """The face in a (height, width, 3) uint8 RGB picture; None where there is none. Times must rise."""
         if self._pictures == 0:
@@ -140,7 +155,10 @@ class MediapipeTracker:
     def _face(self, result: Any, shape: tuple[int, ...]) -> Face:
         landmarks = result.face_landmarks[0]
         points = np.zeros((len(landmarks), 2))
-        for i in VIDEO_POINTS:  # a few of 478: making numbers of all would cost as much as decoding the picture
+        for i in (
+            *VIDEO_POINTS,
+            *_CHEEKS,
+        ):  # a few of 478: all would cost as much as decoding the picture
             points[i] = landmarks[i].x * shape[1], landmarks[i].y * shape[0]
         x, y = points[list(VIDEO_POINTS)].mean(axis=0)
         self._centre = (float(x), float(y))
@@ -152,7 +170,8 @@ class MediapipeTracker:
             weights[channel] = categories[category].score
         matrix = np.asarray(result.facial_transformation_matrixes[0], np.float64)
         gap, width = video_gap(points)
-        return Face(weights, matrix[:3, 3] * _CM, quaternion_from_matrix(matrix[:3, :3]), gap, width)
+        rotation = quaternion_from_matrix(matrix[:3, :3])
+        return Face(weights, matrix[:3, 3] * _CM, rotation, gap, width, _box(points[[*VIDEO_POINTS, *_CHEEKS]]))
 
     def _find_columns(self, categories: Any) -> list[tuple[int, int]]:
         """Channels are matched by name; `_neutral` is dropped."""
@@ -161,6 +180,12 @@ class MediapipeTracker:
         if len(self._columns) != int(self.observed.sum()):
             raise FaceModelError(f"the face landmarker gives {len(self._columns)} channels; 51 are needed.")
         return self._columns
+
+
+def _box(points: Array) -> tuple[float, float, float, float]:
+    """Left, top, width, height of (n, 2) points."""
+    (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    return left, top, right - left, bottom - top
 
 
 def usage_notice() -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from voxface.face.axes import still_head
-from voxface.face.interpolate import interpolate_head, interpolate_values
+from voxface.face.interpolate import hold_over_cuts, interpolate_head, interpolate_values
 from voxface.face.track import FaceTrack
 from voxface.stream import Array
 from voxface.timebase import ROW_RATE_HZ
@@ -38,20 +38,20 @@ def align(track: FaceTrack, rows: int) -> FaceRows:
     """Interpolate a track to `rows` rows of 10 ms, channel by channel, over the frames where a face was seen.
 
     Linear, because it cannot overshoot; before the first and after the last seen frame its values are held and the
-    rows are invalid. A track without any face gives zeros, the resting head, and no valid row.
+    rows are invalid. So it is between two shots: the first one's last face is held. A track without any face gives
+    zeros, the resting head, and no valid row.
     """
     at = np.arange(rows) / ROW_RATE_HZ
-    seen = track.seen
-    times = track.times_s[seen]
-    scalars = np.stack([track.lip_gap[seen], track.mouth_width[seen]], axis=1)
+    kept, times = hold_over_cuts(track.times_s, track.shot, track.seen)
+    scalars = np.stack([track.lip_gap[kept], track.mouth_width[kept]], axis=1)
     gap, width = interpolate_values(times, scalars, at).T
-    median = np.median(track.head[seen, :3].astype(np.float64), axis=0) if len(times) else np.zeros(3)
+    median = np.median(track.head[track.seen, :3].astype(np.float64), axis=0) if len(times) else np.zeros(3)
     return FaceRows(
-        weights=interpolate_values(times, track.weights[seen], at),
-        head=_head_rows(times, track.head[seen], at, median),
+        weights=interpolate_values(times, track.weights[kept], at),
+        head=_head_rows(times, track.head[kept], at, median),
         gap=np.ascontiguousarray(gap),
         width=np.ascontiguousarray(width),
-        valid=valid_rows(track.times_s, seen, rows),
+        valid=valid_rows(track.times_s, track.seen, rows, track.shot),
         median_m=median,
     )
 
@@ -64,12 +64,12 @@ def _head_rows(times: Array, head: Array, at: Array, median: Array) -> Array:
     return interpolate_head(times, centred, at)
 
 
-def valid_rows(times_s: Array, seen: Array, rows: int) -> Array:
-    """Which rows lie on a seen frame, or between two seen neighbours no more than 1.5 frame intervals apart.
+def valid_rows(times_s: Array, seen: Array, rows: int, shot: Array | None = None) -> Array:
+    """Which rows lie on a seen frame, or between two seen neighbours of one shot, up to 1.5 frame intervals apart.
 
     Args:
         times_s: (frames,) rising, of all frames. Their median step is the frame interval.
-        seen: (frames,) bool.
+        seen: (frames,) bool. shot: (frames,) number of the shot; None: there is one.
     Returns: (rows,) bool; rows before the first and after the last frame are False.
     """
     if not len(times_s):
@@ -82,6 +82,8 @@ def valid_rows(times_s: Array, seen: Array, rows: int) -> Array:
     step = times_s[right] - times_s[left]
     interval = np.median(np.diff(times_s)) if len(times_s) > 1 else 0.0
     near = (step > 0) & (step <= LONGEST_STEP * interval + _SAME_TIME_S)
+    if shot is not None:
+        near &= shot[left] == shot[right]
     between = (before >= 0) & near & seen[left] & seen[right]
     result: Array = (on_frame & seen[left]) | between
     return result

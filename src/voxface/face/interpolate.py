@@ -24,6 +24,25 @@ def interpolate_values(times_s: Array, values: Array, to_s: Array) -> Array:
     return result
 
 
+def hold_over_cuts(times_s: Array, shot: Array, seen: Array) -> tuple[Array, Array]:
+    """Which frames to interpolate between, and at which times, so that nothing is mixed over a cut.
+
+    The last seen frame of each shot is there twice, the second time just before the first one of the next shot.
+
+    Args:
+        times_s: (frames,) seconds, rising. shot: (frames,) numbers of shots. seen: (frames,) bool: the others are
+            left out.
+    Returns: (n,) places of frames, (n,) their times, rising.
+    """
+    places = np.flatnonzero(seen)
+    cut = np.flatnonzero(np.diff(shot[places])) + 1  # the first seen frames of shots
+    order = np.sort(np.concatenate([np.arange(len(places)), cut - 1]))
+    held = np.flatnonzero(np.diff(order) == 0) + 1
+    times = times_s[places[order]].astype(np.float64)
+    times[held] = np.nextafter(times_s[places[cut]], -np.inf)
+    return places[order], times
+
+
 def interpolate_head(times_s: Array, head: Array, to_s: Array) -> Array:
     """(n, 7) head poses at times_s -> (m, 7) float32 at to_s: position linear, quaternion sign-aligned, linear and
     renormalised (SPEC A3)."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from voxface.errors import ClipError
 from voxface.face.clip import FaceClip
-from voxface.face.interpolate import interpolate_head, interpolate_values
+from voxface.face.interpolate import hold_over_cuts, interpolate_head, interpolate_values
 from voxface.face.rig import ARKIT
 from voxface.stream import Array
 from voxface.timebase import exact_rate
@@ -29,6 +29,8 @@ class FaceTrack:
     mouth_width: (frames,) float32, same unit
     index:       (frames,) int64: number of the frame in the source video
     observed:    (52,) bool: False for a channel that the tracker cannot measure
+    shot:        (frames,) int32, never falling: number of the shot; between two shots nothing may be interpolated.
+                 Default: all frames are of shot 0
     """
 
     times_s: Array
@@ -39,12 +41,15 @@ class FaceTrack:
     mouth_width: Array
     index: Array
     observed: Array
+    shot: Array = field(default_factory=lambda: np.zeros(0, np.int32))
 
     def __post_init__(self) -> None:
         n = len(self.times_s)
+        if not len(self.shot):
+            object.__setattr__(self, "shot", np.zeros(n, np.int32))
         shapes = {
             "times_s": (n,), "weights": (n, len(ARKIT)), "head": (n, 7), "seen": (n,), "lip_gap": (n,),
-            "mouth_width": (n,), "index": (n,), "observed": (len(ARKIT),),
+            "mouth_width": (n,), "index": (n,), "observed": (len(ARKIT),), "shot": (n,),
         }  # fmt: skip
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
@@ -53,12 +58,16 @@ class FaceTrack:
                 raise ClipError(f"{name} of a track must be finite; some values are NaN or infinite.")
         if n > 1 and not (np.diff(self.times_s) > 0).all():
             raise ClipError("the times of a track must rise; two frames share a time or go back.")
+        if (np.diff(self.shot) < 0).any():
+            raise ClipError("the shots of a track must not fall.")
 
     def __len__(self) -> int:
         return len(self.times_s)
 
     def to_clip(self, fps: float, duration_s: float | None = None) -> FaceClip:
         """The track on an even grid from second 0, linearly interpolated over the frames where a face was seen.
+
+        Between two shots the last face of the first one is held.
 
         Args:
             fps: frames per second of the clip.
@@ -70,14 +79,14 @@ class FaceTrack:
         else:
             frames = int(np.floor(self.times_s[-1] * rate + 0.01)) + 1 if len(self) else 0  # times may be rounded
         to = np.arange(max(frames, 0)) / rate
-        seen, times = self.seen, self.times_s[self.seen]
+        kept, times = hold_over_cuts(self.times_s, self.shot, self.seen)
         between = (self.times_s[1:] + self.times_s[:-1]) / 2
         nearest = np.searchsorted(between, to)
         return FaceClip(
-            weights=interpolate_values(times, self.weights[seen], to),
+            weights=interpolate_values(times, self.weights[kept], to),
             channels=ARKIT,
             fps=fps,
-            head=interpolate_head(times, self.head[seen], to) if len(times) else None,
-            seen=seen[nearest] if len(self) else np.zeros(len(to), bool),
+            head=interpolate_head(times, self.head[kept], to) if len(times) else None,
+            seen=self.seen[nearest] if len(self) else np.zeros(len(to), bool),
             observed=self.observed,
         )
