@@ -43,7 +43,8 @@ def rows_for(net: Any, batch: int = 1, rows: int = ROWS) -> Any:
 
 every_net = pytest.mark.parametrize(
     ("name", "changes"),
-    [(name, changes) for name in MODELS for changes in ({}, {"residual": False}, {"features": 83, "kernel": 2})],
+    [(name, changes) for name in MODELS for changes in ({}, {"residual": False}, {"features": 83, "kernel": 2})]
+    + [("tcn_attention", {"stride": 4}), ("tcn_multiscale", {"scales": (8,), "coarse_dilations": (1, 3)})],
 )
 
 
@@ -142,6 +143,37 @@ def test_a_step_without_rows_changes_nothing(name: str, changes: dict[str, Any])
     after, out = net.step(states, rows_for(net)[:, :0])
     assert out.shape == (1, 0, net.config.channels)
     assert all(torch.equal(a, b) for a, b in zip(states, after, strict=True))
+
+
+@every_net
+def test_what_is_heard_counts_and_not_when(name: str, changes: dict[str, Any]) -> None:
+    """Rows behind one another give the same wherever they stand in a recording, once the net has heard enough."""
+    net = net_of(name, **changes)
+    rows, field = rows_for(net), net.config.receptive_field
+    with torch.no_grad():
+        later = net(torch.cat([rows[:, :77] + 5, rows], dim=1))[:, 77:]
+        torch.testing.assert_close(later[:, field - 1 :], net(rows)[:, field - 1 :], atol=1e-5, rtol=0)
+
+
+@every_net
+def test_a_seed_decides_the_first_weights(name: str, changes: dict[str, Any]) -> None:
+    """The same seed makes the same net, another one another."""
+    config, module = MODELS[name]
+    made = []
+    for seed in (7, 7, 8):
+        torch.manual_seed(seed)
+        made.append(module(config(**changes)).state_dict())
+    assert all(torch.equal(made[0][part], made[1][part]) for part in made[0])
+    assert not torch.equal(made[0]["enter.weight"], made[2]["enter.weight"])
+
+
+@every_net
+def test_every_weight_is_learned(name: str, changes: dict[str, Any]) -> None:
+    """A loss reaches every weight of the net, thinned or not: nothing is carried that does nothing."""
+    net = net_of(name, **changes).train()
+    net.thinned(rows_for(net, batch=2), 4).square().mean().backward()
+    idle = [part for part, weight in net.named_parameters() if weight.grad is None or not weight.grad.any()]
+    assert not idle
 
 
 @every_net

@@ -92,7 +92,7 @@ class Attention(nn.Module):
         scores = query @ key.transpose(2, 3) / math.sqrt(self.head_width) + self.nearness[:, steps]
         allowed = near & (heard[:, None, None, :, -1] > 0)
         shares = torch.softmax(scores.masked_fill(~allowed, -torch.inf), dim=3)
-        return (shares.to(value) @ value).transpose(1, 2).flatten(2)
+        return (shares @ value).transpose(1, 2).flatten(2)
 
     def _by_head(self, rows: Tensor) -> Tensor:
         """(batch, n, width) -> (batch, heads, n, width / heads)."""

@@ -13,7 +13,6 @@ from voxface.stream import Array, run_whole
 from voxface.timebase import ROW_HOP
 
 _BLOCK = 200  # rows in one call of the net: 2 s; attention costs the square of it, the other nets do not care
-_WARM_ROWS = 256  # silence that the net has heard before the first sample: more than any net in MODELS sees
 
 
 class AnimatorState(NamedTuple):
@@ -44,7 +43,9 @@ class Animator:
 
     @cached_property
     def _warm(self) -> States:
-        silence = run_whole(self.features, np.zeros(_WARM_ROWS * ROW_HOP, np.float32))
+        """The net on silence, for longer than it can remember: its states, even behind one another, hold no more."""
+        remembered = sum(state.shape[1] for state in self.bundle.states)
+        silence = run_whole(self.features, np.zeros((remembered + 1) * ROW_HOP, np.float32))
         return self.net.step(self.net.start(), silence[None])[0]
 
     def step(self, state: AnimatorState, samples: Array) -> tuple[AnimatorState, Array]:
