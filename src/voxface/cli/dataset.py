@@ -45,6 +45,12 @@ def dataset(
     sync: Annotated[
         str, typer.Option(help="Offset of face and sound: report, correct (where it is known), or off.")
     ] = "report",
+    keep: Annotated[
+        str, typer.Option(help="Which verdicts to keep: good, look (all but what is to be left out), or all.")
+    ] = "look",
+    report: Annotated[
+        Path | None, typer.Option(help="Where to write the page about their quality. Default: report.html in --out.")
+    ] = None,
     window: Annotated[int, typer.Option(help="Rows of 10 ms in a window.")] = 24,
     overlap: Annotated[int, typer.Option(help="Rows that a window shares with the next.")] = 12,
     sequences: Annotated[Path | None, typer.Option(help="Also write all windows into this safetensors file.")] = None,
@@ -66,9 +72,11 @@ def dataset(
             split=_rule(split, everything, test_speaker or [], validate_speaker or [], shared_speakers),
             mel_ceiling_db=mel_ceiling_db,
             sync=sync,
+            keep=keep,
         )
-        built = _build(shown, captures, out, options)
-        _report(shown, built, window, overlap)
+        page = report or out / "report.html"
+        built = _build(shown, captures, out, options, page)
+        _report(shown, built, window, overlap, page)
         if sequences is not None:
             _write_windows(shown, built, sequences, window, overlap, mel_ceiling_db)
         if built.failures:
@@ -93,13 +101,13 @@ def _rule(
     return None if text is None else parse_rule(text, test, validate, shared)
 
 
-def _build(shown: Output, captures: list[Path], out: Path, options: BuildOptions) -> Built:
+def _build(shown: Output, captures: list[Path], out: Path, options: BuildOptions, page: Path) -> Built:
     from voxface.dataset.build import build_dataset
     from voxface.dataset.sources import find_sources
 
     total = len(find_sources(captures))
     with shown.progress("dataset", total, "recordings") as bar:
-        built = build_dataset(captures, out, options, advance=lambda name: bar.advance())
+        built = build_dataset(captures, out, options, report=page, advance=lambda name: bar.advance())
     for error in built.failures:
         shown.say(f"error[{error.code}]: {error}")
     if built.kept:
@@ -107,7 +115,7 @@ def _build(shown: Output, captures: list[Path], out: Path, options: BuildOptions
     return built
 
 
-def _report(shown: Output, built: Built, window: int, overlap: int) -> None:
+def _report(shown: Output, built: Built, window: int, overlap: int, page: Path) -> None:
     from voxface.dataset.quality import total
     from voxface.dataset.summary import summarize, to_json
 
@@ -123,6 +131,8 @@ def _report(shown: Output, built: Built, window: int, overlap: int) -> None:
         f"{shares['positions_clipped']:.3%} of the positions; mel cells above the ceiling: {shares['mel_above']:.3%}",
         *_first(_speaker_lines(manifest), "speakers"),
         *_first(_sync_lines(manifest), "estimates of sync"),
+        *_quality_lines(built),
+        f"report: {page}",
         f"dataset: {built.dataset.folder}",
     ]
     shown.result(
@@ -132,6 +142,8 @@ def _report(shown: Output, built: Built, window: int, overlap: int) -> None:
         speakers={name: known.to_json() for name, known in manifest.speakers.items()},
         quality=quality.to_json() | {"shares": shares},
         sync=dict(manifest.sync),
+        report=str(page),
+        verdicts=_verdicts(built),
         failed=[{"code": error.code, "message": error.message, "input": error.source} for error in built.failures],
         kept=built.kept,
     )
@@ -182,6 +194,20 @@ def _sync_lines(manifest: Manifest) -> list[str]:
         known = f"face {found['offset_ms']:+.0f} ms late" if found["offset_ms"] is not None else found["verdict"]
         lines.append(f"sync of {name}: {known}{numbers} ({found['seconds']:.0f} s of face)")
     return lines
+
+
+def _verdicts(built: Built) -> dict[str, int]:
+    from voxface.dataset.quality_verdict import VERDICTS
+
+    return {name: sum(one.judgement.verdict == name for one in built.judged) for name in VERDICTS}
+
+
+def _quality_lines(built: Built) -> list[str]:
+    """Verdicts, and what was changed about the sound."""
+    clipped = [one.made.numbers.samples_clipped for one in built.judged if one.made and not one.error]
+    loud = f"; {sum(clipped)} samples beyond full scale clipped, in {sum(map(bool, clipped))} recordings"
+    verdicts = ", ".join(f"{count} {name}" for name, count in _verdicts(built).items())
+    return [f"captures: {verdicts}{loud if any(clipped) else ''}"]
 
 
 def _write_windows(shown: Output, built: Built, path: Path, window: int, overlap: int, ceiling_db: float) -> None:

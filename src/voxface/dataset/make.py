@@ -10,6 +10,7 @@ import numpy as np
 from voxface.capture.store import Capture
 from voxface.dataset.align import align
 from voxface.dataset.quality import Quality, check_and_clip
+from voxface.dataset.quality_numbers import Numbers, measure
 from voxface.dataset.sources import load_source, source_digest
 from voxface.dataset.speakers import SpeakerRule
 from voxface.dataset.store import Facts, read_facts, save_recording
@@ -20,11 +21,13 @@ from voxface.timebase import row_count
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A recording on disk: the capture it comes from, who speaks, its facts, and whether it was there before."""
+    """A recording on disk: the capture it comes from, who speaks, its facts, how good the capture is, and whether the
+    recording was there before."""
 
     source: Path
     speaker: str
     facts: Facts
+    numbers: Numbers
     kept: bool
 
 
@@ -41,15 +44,16 @@ def make(source: Path, folder: Path, speakers: SpeakerRule, ceiling_db: float, o
     speaker = speakers.of(source, capture.name)
     plain = _plain(capture, digest, ceiling_db, offset_ms)
     known = _known(folder / plain.file)
+    numbers = measure(capture)
     if known:
-        return Made(source, speaker, known, True)
+        return Made(source, speaker, known, numbers, True)
     track = replace(capture.track, times_s=capture.track.times_s - offset_ms / 1000)
     raw = align(track, row_count(len(capture.samples)))
     face, quality = check_and_clip(raw, capture.samples, track.seen, ceiling_db)
     x, y, z = (float(part) for part in face.median_m)
     facts = replace(plain, median_m=(x, y, z), quality=quality)
     save_recording(folder, facts, capture.samples, face, track.observed)
-    return Made(source, speaker, facts, False)
+    return Made(source, speaker, facts, numbers, False)
 
 
 def _plain(capture: Capture, digest: str, ceiling_db: float, offset_ms: float) -> Facts:

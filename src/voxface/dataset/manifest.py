@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,35 @@ _HINT = "Build a dataset first: voxface dataset CAPTURES -o FOLDER."
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One recording: its name (unique in the dataset), speaker, split, and the facts of its file."""
+    """One recording: its name (unique in the dataset), speaker, split, and the facts of its file.
+
+    size:   of the file, in bytes; None in datasets of old
+    judged: verdict, reasons and numbers (quality_verdict, quality_numbers), for people; may be empty
+    """
 
     name: str
     speaker: str
     split: str
     facts: Facts
+    size: int | None = None
+    judged: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
             raise ValueError(f"recording {self.name!r} is in the unknown split {self.split!r}")
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in manifest.json; what is not known is not there."""
+        plain = {"name": self.name, "speaker": self.speaker, "split": self.split, "facts": self.facts.to_json()}
+        more = {"size": self.size, "judged": dict(self.judged) or None}
+        return plain | {name: value for name, value in more.items() if value is not None}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Entry:
+        """Read what to_json wrote. Raises: KeyError, TypeError, ValueError: it is not that."""
+        size = int(value["size"]) if "size" in value else None
+        facts, judged = Facts.from_json(value["facts"]), dict(value.get("judged", {}))
+        return cls(str(value["name"]), str(value["speaker"]), str(value["split"]), facts, size, judged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +61,7 @@ class Manifest:
     split_rule: as it was written on the command line
     duplicates: name of a capture left out -> name of the recording with the same video
     sync:       speaker or recording -> what is known of its audio/video offset (dataset.sync), may be empty
+    left_out:   a capture that was named -> why it is not in the dataset
     """
 
     entries: tuple[Entry, ...]
@@ -49,6 +69,7 @@ class Manifest:
     split_rule: str
     duplicates: Mapping[str, str]
     sync: Mapping[str, Any]
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in manifest.json."""
@@ -59,24 +80,20 @@ class Manifest:
             "speakers": {name: known.to_json() for name, known in sorted(self.speakers.items())},
             "duplicates": dict(self.duplicates),
             "sync": dict(self.sync),
-            "recordings": [
-                {"name": e.name, "speaker": e.speaker, "split": e.split, "facts": e.facts.to_json()}
-                for e in self.entries
-            ],
+            **({"left_out": dict(self.left_out)} if self.left_out else {}),
+            "recordings": [entry.to_json() for entry in self.entries],
         }
 
     @classmethod
     def from_json(cls, value: Any) -> Manifest:
         """Read what to_json wrote. Raises: KeyError, TypeError, ValueError: it is not that."""
         return cls(
-            entries=tuple(
-                Entry(str(e["name"]), str(e["speaker"]), str(e["split"]), Facts.from_json(e["facts"]))
-                for e in value["recordings"]
-            ),
+            entries=tuple(Entry.from_json(entry) for entry in value["recordings"]),
             speakers={str(name): Calibration.from_json(known) for name, known in value["speakers"].items()},
             split_rule=str(value["split_rule"]),
             duplicates=dict(value["duplicates"]),
             sync=dict(value["sync"]),
+            left_out=dict(value.get("left_out", {})),
         )
 
 

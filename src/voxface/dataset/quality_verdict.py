@@ -42,19 +42,19 @@ class Rule:
 
 
 RULES = (
-    Rule("face_share", True, 0.8, 0.1, "a face in only {:.0%} of the frames"),
-    Rule("face_pixels", True, 45, 20, "a face of only {:.0f} pixels"),
-    Rule("turned_share", False, 0.2, 0.8, "turned away by more than 30° in {:.0%} of the frames"),
-    Rule("gap_range", True, 0.02, 0.005, "the lips hardly move ({:.3f} face heights): a still picture?"),
-    Rule("gap_r", True, 0.6, None, "lips and weights disagree (r {:.2f}): is the mouth covered?"),
-    Rule("jitter_deg", False, 1.0, None, "the face trembles by {:.1f}° from frame to frame"),
-    Rule("speech_share", True, 0.2, 0.001, "sound of speech in only {:.0%} of the time"),
-    Rule("level_db", True, -45, None, "very quiet speech ({:.0f} dB)"),
-    Rule("floor_db", False, -15, None, "never quiet ({:.0f} dB): music or noise under the speech?"),
+    Rule("face_share", True, 0.8, 0.1, "few frames with a face: {:.0%}"),
+    Rule("face_pixels", True, 45, 20, "small face: {:.0f} pixels"),
+    Rule("turned_share", False, 0.2, 0.8, "turned away: {:.0%} of the frames beyond 30°"),
+    Rule("gap_range", True, 0.02, 0.005, "the lips hardly move: {:.3f} face heights; a still picture?"),
+    Rule("gap_r", True, 0.6, None, "lips and weights disagree (r {:.2f}); is the mouth covered?"),
+    Rule("jitter_deg", False, 1.0, None, "the face trembles: {:.1f}° from frame to frame"),
+    Rule("speech_share", True, 0.2, 0.001, "little speech: {:.0%} of the time"),
+    Rule("level_db", True, -45, None, "quiet speech: {:.0f} dB"),
+    Rule("floor_db", False, -15, None, "never quiet: {:.0f} dB; music or noise under the speech?"),
     Rule("full_scale_share", False, 0.005, None, "too loud: {:.1%} of the samples at full scale"),
     Rule("cuts", False, 0, None, "cuts: {:.0f}; is it the same person throughout?"),
-    Rule("most_faces", False, 1, None, "faces in one picture: {:.0f}"),
-    Rule("broken_share", False, 0.01, None, "{:.1%} of the frames are damaged"),
+    Rule("most_faces", False, 1, None, "several faces: up to {:.0f}"),
+    Rule("broken_share", False, 0.01, None, "damaged frames: {:.1%}"),
 )
 """Where the bounds come from: docs/capture.md, section Quality."""
 
@@ -75,15 +75,15 @@ class Judgement:
         return {"verdict": self.verdict, "reasons": list(self.reasons)}
 
 
-def judge(numbers: Numbers, offset: Offset | None = None, moved_ms: float = 0.0) -> Judgement:
+def judge(numbers: Numbers, offset: Offset | None = None, corrected: bool = False) -> Judgement:
     """Judge a recording by its numbers, and by what is known of the offset of its face and sound.
 
     Args:
         offset: of the recording or of the group that it was pooled with (dataset.offsets); None: not estimated.
-        moved_ms: by how much the face has been moved back already.
+        corrected: the face is moved back by it.
     """
     found = [(rule.verdict(value), rule.text.format(value)) for rule, value in _values(numbers)]
-    found += _sync(numbers, offset, moved_ms)
+    found += _sync(numbers, offset, corrected)
     worst_first = sorted((one for one in found if one[0] != GOOD), key=lambda one: -VERDICTS.index(one[0]))
     return Judgement(worst_first[0][0] if worst_first else GOOD, tuple(reason for _, reason in worst_first))
 
@@ -92,26 +92,26 @@ def _values(numbers: Numbers) -> list[tuple[Rule, Any]]:
     return [(rule, value) for rule in RULES if (value := getattr(numbers, rule.number)) is not None]
 
 
-def _sync(numbers: Numbers, offset: Offset | None, moved_ms: float) -> list[tuple[str, str]]:
+def _sync(numbers: Numbers, offset: Offset | None, corrected: bool) -> list[tuple[str, str]]:
     """What sound and lips say together; the hint of a few seconds counts only where no more is known."""
     long_enough = numbers.face_seconds >= LEAST_SECONDS
     if numbers.sound_r is not None and numbers.sound_r < LEAST_R:
         verdict = LEAVE_OUT if long_enough and numbers.sound_r < APART_R else LOOK
-        return [(verdict, f"the sound tells little about the lips (r {numbers.sound_r:.2f}): dubbed, or music?")]
+        return [(verdict, f"the sound tells little about the lips: r {numbers.sound_r:.2f}; dubbed, or music?")]
     if offset and offset.offset_ms is not None:
-        if moved_ms == offset.offset_ms:
+        if corrected:
             return []
         verdict = LEAVE_OUT if abs(offset.offset_ms) > WORST_MS else LOOK
-        return [(verdict, f"{late_text(offset.offset_ms)} (r {offset.best_r:.2f}, {offset.zero_r:.2f} as it is)")]
+        return [(verdict, f"face {late_text(offset.offset_ms)} (r {offset.best_r:.2f}, {offset.zero_r:.2f} as it is)")]
     if numbers.hint_ms is not None and not (long_enough and offset and offset.verdict == "no lag is better"):
-        text = f"probably {late_text(numbers.hint_ms)} (r {numbers.sound_r:.2f}, {numbers.zero_r:.2f} as it is)"
+        text = f"face probably {late_text(numbers.hint_ms)} (r {numbers.sound_r:.2f}, {numbers.zero_r:.2f} as it is)"
         return [(LOOK, text if long_enough else f"{text}; too short to be sure")]
     return []
 
 
 def late_text(offset_ms: float) -> str:
-    """An offset for people: `face 80 ms ahead of the sound`."""
-    return f"face {abs(offset_ms):.0f} ms {'behind' if offset_ms > 0 else 'ahead of'} the sound"
+    """An offset for people: `ahead of the sound by 80 ms`."""
+    return f"{'behind' if offset_ms > 0 else 'ahead of'} the sound by {abs(offset_ms):.0f} ms"
 
 
 def check_keep(keep: str) -> str:
