@@ -102,9 +102,9 @@ def measure(capture: Capture) -> Numbers:
         face_share=round(capture.seen_share, 4),
         **_face(track, tracker.get("height")),
         **_lips(track),
-        sound_r=sync and sync.best_r,
-        zero_r=sync and sync.zero_r,
-        hint_ms=sync and sync.hint_ms,
+        sound_r=sync.best_r if sync else None,
+        zero_r=sync.zero_r if sync else None,
+        hint_ms=sync.hint_ms if sync else None,
         sound_r_by_lag=sync.r if sync else (),
         **_sound(capture.samples),
         cuts=int(np.count_nonzero(np.diff(track.shot))),
@@ -136,7 +136,7 @@ def _face(track: FaceTrack, picture_pixels: Any) -> dict[str, Any]:
     }
 
 
-def _lips(track: FaceTrack) -> dict[str, float]:
+def _lips(track: FaceTrack) -> dict[str, Any]:
     gap = track.lip_gap[track.seen]
     low, high = np.percentile(gap, [5, 95]) if len(gap) else (0.0, 0.0)
     return {
