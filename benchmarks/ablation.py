@@ -15,7 +15,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,12 @@ from voxface.evaluation.evaluate import BundlePredictor, compare
 from voxface.evaluation.metrics import Mean
 from voxface.evaluation.predictor import Predictor
 from voxface.evaluation.scores import Scores
-from voxface.models.registry import MODELS
 from voxface.runtime.animator import Animator
 from voxface.stream import run_whole
 from voxface.training.export import export_bundle
 from voxface.training.gather import Gathered, gather
 from voxface.training.loop import train, use_threads
-from voxface.training.recipes import Recipe, first, joint
+from voxface.training.recipes import Recipe, first, joint, with_features, with_model
 
 GROUPS = ("grid_s1", "grid_dev", "wild_dev", "ked")
 UNHEARD = ("grid_dev", "wild_dev")
@@ -53,17 +52,7 @@ def shaped(**changes: Any) -> Change:
 
 def net(model: str, **own: Any) -> Change:
     """Another net of models.registry, with all that it shares with the recipe's."""
-
-    def change(recipe: Recipe) -> Recipe:
-        shared = {field.name: getattr(recipe.config, field.name) for field in fields(recipe.config)}
-        return replace(recipe, model=model, config=MODELS[model][0](**shared | own))
-
-    return change
-
-
-def wide(recipe: Recipe) -> Recipe:
-    """Loudness, zero crossings and voice activity beside the mels."""
-    return replace(recipe, feature=replace(recipe.feature, rows=83), config=replace(recipe.config, features=83))
+    return lambda recipe: shaped(**own)(with_model(recipe, model))
 
 
 def real_only(recipe: Recipe) -> Recipe:
@@ -92,7 +81,7 @@ NETS: Mapping[str, Change] = {
     "plain": shaped(residual=False),
     "hybrid, every 4th row": net("tcn_attention", stride=4),
     "multi-scale": net("tcn_multiscale"),
-    "83 inputs": wide,
+    "83 inputs": lambda r: with_features(r, 83),
     "look-ahead 0": shaped(look_ahead_rows=0),
     "look-ahead 5": shaped(look_ahead_rows=5),
     "look-ahead 20": shaped(look_ahead_rows=20),
