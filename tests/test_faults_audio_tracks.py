@@ -149,6 +149,17 @@ def test_a_container_that_is_cut_says_how_much_is_missing(tmp_path: Path) -> Non
         assert audio.samples == pytest.approx(64_000, abs=2048)
 
 
+def test_a_length_that_is_only_a_guess_is_no_complaint() -> None:
+    """Bare AAC states no length, and a video may be longer than its sound: neither is said to be cut."""
+    uneven = np.concatenate([speech_and_noise(1.0, 16_000), np.zeros(48_000, np.float32)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        samples, _ = read_audio(encode("adts", "aac", uneven, rate=16_000))
+        assert len(samples) == pytest.approx(64_000, abs=2048)
+        two = encode("matroska", "aac", uneven, uneven[:16_000], rate=16_000)
+        assert len(read_audio(two, audio_track=1)[0]) == pytest.approx(16_000, abs=2048)
+
+
 BAD = {
     "A1-only-a-head": (lambda: b"\0\0\0\x20ftypM4A " + bytes(60), "cannot be decoded"),
     "A3-no-moov": (lambda: encode("ipod", "aac", cases.speech_like()).split(b"moov")[0][:-4], "cannot be decoded"),

@@ -236,6 +236,8 @@ def _chosen(streams: Sequence[Any], track: int, container: Any) -> Any:
 def sound_length(path: str | Path | BinaryIO, track: int = 0) -> float | None:
     """Seconds of a sound track as the container states them; None: it does not, or there is no such track.
 
+    Matroska and its like state one length for all tracks, which is that of the sound only where there is nothing else.
+
     Raises: InputError, VideoFormatError: the file cannot be read.
     """
     with opened(path) as container:
@@ -244,4 +246,6 @@ def sound_length(path: str | Path | BinaryIO, track: int = 0) -> float | None:
             return None
         if streams[track].duration is not None:
             return float(streams[track].duration * streams[track].time_base)
-        return None if container.duration is None else float(container.duration) / 1e6  # in microseconds
+        if container.duration is None or len(container.streams) > 1:
+            return None
+        return float(container.duration - max(container.start_time or 0, 0)) / 1e6  # in microseconds

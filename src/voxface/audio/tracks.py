@@ -52,8 +52,9 @@ class TrackReader:
                 raise AudioFormatError(text, hint="Give a recording with sound.", source=name)
             self._length_s = sound_length(source, track)
             self._blocks = cast(Generator[Array, None, None], audio_blocks(source, track, self._tally))
-            if kind == BARE_AAC:
-                next(self._blocks, None)  # half a transform without its neighbour: no sound, and no container says so
+            if kind == BARE_AAC:  # nothing but frames: no length, no delay
+                self._length_s = None  # FFmpeg's guess from the bit rate
+                next(self._blocks, None)  # half a transform without its neighbour, which is no sound
             self._rest = next(self._blocks, np.zeros((0, 1), np.float32))
         self.rate_hz, self.channels = found[0], self._rest.shape[1]
 

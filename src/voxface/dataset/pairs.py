@@ -10,10 +10,13 @@ import numpy as np
 
 from voxface.audio.decode import read_audio
 from voxface.audio.resample import to_16k
+from voxface.audio.video import probe_video
 from voxface.capture.store import Capture, session_id
-from voxface.errors import ClipError, DatasetError
+from voxface.dataset.takes import plain_stem, said_rate
+from voxface.errors import ClipError, DatasetError, VideoFormatError
 from voxface.export.capture_json import load_capture_json
 from voxface.export.formats import read
+from voxface.export.livelink_read import read_livelink_csv
 from voxface.face.axes import still_head
 from voxface.face.clip import FaceClip
 from voxface.face.gap import rig_gap
@@ -22,13 +25,18 @@ from voxface.face.track import FaceTrack
 from voxface.files import sha256_hex
 
 CLIPS = (".json", ".csv")
-SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
+SOUNDS = (
+    ".wav", ".flac", ".ogg", ".mp3", ".m4a", ".aac", ".opus", ".mka", ".mov", ".mp4", ".m4v", ".webm", ".mkv", ".avi",
+)  # fmt: skip
+"""Where the sound of a clip may be; from .m4a on it takes PyAV."""
+VIDEOS = (".mov", ".mp4", ".m4v", ".webm", ".mkv", ".avi")
 
 
 def sound_beside(path: Path) -> Path | None:
-    """The sound file that stands beside a clip file under the same stem, or None."""
-    found = [path.with_name(_stem(path) + suffix) for suffix in SOUNDS]
-    return next((sound for sound in found if sound.is_file()), None)
+    """The sound or video file that stands beside a clip file under the same stem, or None."""
+    stems = dict.fromkeys((_stem(path), plain_stem(_stem(path))))
+    names = [stem + ending for stem in stems for suffix in SOUNDS for ending in (suffix, suffix.upper())]
+    return next((sound for name in names if (sound := path.with_name(name)).is_file()), None)
 
 
 def _stem(path: Path) -> str:
@@ -36,7 +44,7 @@ def _stem(path: Path) -> str:
 
 
 def load_pair(path: Path) -> Capture:
-    """A clip file and the sound beside it. Second 0 of both is the same.
+    """A clip file and the sound beside it. Second 0 of the clip is the first sample, or the first picture of a video.
 
     Such files hold no lip gap: the rig's own, before calibration, stands in; the mouth width is 0.
 
@@ -47,24 +55,36 @@ def load_pair(path: Path) -> Capture:
     if sound is None:
         raise DatasetError(
             f"no sound stands beside {path}.",
-            hint=f"Put {_stem(path)}.wav there (or {', '.join(SOUNDS[1:])}).",
+            hint=f"Put {plain_stem(_stem(path))}.wav there (or {', '.join(SOUNDS[1:])}).",
             source=str(path),
         )
     session, track, fps = _track(path)
     gap = rig_gap(track.weights, ARKIT)
     digest = sha256_hex(path)
-    samples = np.clip(to_16k(*read_audio(sound)), -1, 1)
+    samples = to_16k(*read_audio(sound))
+    times_s = track.times_s + _first_picture_s(sound)
     return Capture(
-        name=_stem(path),
+        name=plain_stem(_stem(path)),
         session_id=session if re.fullmatch("session_[0-9a-f]{10}_extract", session) else session_id(digest),
         sha256=digest,
-        track=replace(track, lip_gap=np.where(track.seen, gap, np.float32(0))),
+        track=replace(track, times_s=times_s, lip_gap=np.where(track.seen, gap, np.float32(0))),
         original_fps=fps,
         target_fps=fps,
         frame_interval=1,
         samples=samples,
         tracker={"name": "clip", "suffix": path.suffix.lower()},
     )
+
+
+def _first_picture_s(sound: Path) -> float:
+    """When the first picture of a video is shown, in seconds from its first sample; 0 for sound without pictures."""
+    try:
+        video = probe_video(sound) if sound.suffix.lower() in VIDEOS else None
+    except VideoFormatError:
+        return 0.0  # sound alone in a container of videos
+    if video is None or not len(video.stamps):
+        return 0.0
+    return float(video.stamps[0] * video.tick_s - video.zero_s)
 
 
 def _track(path: Path) -> tuple[str, FaceTrack, float]:
@@ -75,7 +95,8 @@ def _track(path: Path) -> tuple[str, FaceTrack, float]:
         capture = None  # another kind of clip, or damaged: `read` tells
     if capture is not None:
         return capture.session_id, capture.track, capture.original_fps / capture.frame_interval
-    clip = read(path)
+    csv = path.suffix.lower() == ".csv"
+    clip = read_livelink_csv(path, likely_fps=said_rate(path.parent)) if csv else read(path)
     return "", track_of(clip), clip.fps
 
 

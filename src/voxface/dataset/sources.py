@@ -9,6 +9,7 @@ from pathlib import Path
 from voxface.capture import shards
 from voxface.capture.store import SUFFIX, Capture, list_captures, load_capture
 from voxface.dataset.pairs import CLIPS, load_pair, sound_beside
+from voxface.dataset.takes import best_of_takes, take_folders
 from voxface.errors import AudioEmptyError, AudioFormatError, AudioNonFiniteError, ClipError, DatasetError
 from voxface.files import sha256_hex
 
@@ -29,15 +30,23 @@ def find_sources(places: Sequence[str | Path]) -> list[Path]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """The captures directly in a folder, loose and in shards, or else the clip files that have sound beside them."""
+    """The captures directly in a folder, loose and in shards, or else the clip files that have sound beside them.
+
+    A folder of take folders counts as all of them.
+    """
     packed = shards.packed_captures(folder) if (folder / shards.FILE).exists() else []
     if packed or any(folder.glob(f"*{SUFFIX}")):
         return [*packed, *folder.glob(f"*{SUFFIX}")]
-    pairs = [path for path in folder.iterdir() if path.suffix.lower() in CLIPS and sound_beside(path)]
+    pairs = [pair for place in (folder, *take_folders(folder)) for pair in _pairs(place)]
     if not pairs:
         text = f"there is no capture (*{SUFFIX}) in {folder}, and no clip ({', '.join(CLIPS)}) with its sound."
         raise DatasetError(text, hint=_HINT, source=str(folder))
     return pairs
+
+
+def _pairs(folder: Path) -> list[Path]:
+    sounds = {path: sound_beside(path) for path in folder.iterdir() if path.suffix.lower() in CLIPS}
+    return best_of_takes({path: sound for path, sound in sounds.items() if sound})
 
 
 def load_source(path: Path) -> Capture:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from voxface.dataset.takes import speakers_folder
 from voxface.errors import DatasetError, InputError, UsageError
 
 
@@ -13,7 +14,8 @@ from voxface.errors import DatasetError, InputError, UsageError
 class SpeakerRule:
     """How a capture gets its speaker.
 
-    kind:  "name" (the same for all), "parent" (name of the folder of the capture), "stem" (the recording's own name:
+    kind:  "name" (the same for all), "parent" (name of the folder of the capture; of a take, of the folder that holds
+           the take folders), "stem" (the recording's own name:
            every recording is somebody else), "table" (looked up by the recording's name)
     name:  for "name"
     table: for "table": recording -> speaker
@@ -32,7 +34,7 @@ class SpeakerRule:
             if name not in self.table:
                 raise DatasetError(f"the table of speakers does not name the recording {name!r}.", source=str(path))
             return self.table[name]
-        return {"name": self.name, "stem": name, "parent": path.resolve().parent.name or "speaker"}[self.kind]
+        return {"name": self.name, "stem": name, "parent": speakers_folder(path).name or "speaker"}[self.kind]
 
 
 def parse_speaker_rule(name: str | None, source: str | None) -> SpeakerRule:

@@ -123,13 +123,11 @@ def load_capture_json(path: str | Path) -> CaptureJson:
     count = field(found, "frameCount", int, path) if "frameCount" in found else len(frames)
     if count != len(frames):
         refuse(path, f"frameCount is {count}, but there are {len(frames)} frames.", "The file may be cut off.")
-    return CaptureJson(
-        track=_track(frames, path),
-        session_id=field(about, "sessionId", str, path),
-        target_fps=number(about, "targetFPS", path),
-        original_fps=number(about, "originalFPS", path),
-        frame_interval=field(about, "frameInterval", int, path),
-    )
+    target, original = (number(about, name, path) for name in ("targetFPS", "originalFPS"))
+    interval = field(about, "frameInterval", int, path)
+    if not 1 <= interval < 2**31 or target <= 0 or original <= 0:
+        refuse(path, "targetFPS, originalFPS and frameInterval must be above 0.")
+    return CaptureJson(_track(frames, path), field(about, "sessionId", str, path), target, original, interval)
 
 
 def _track(frames: list[Any], path: str | Path) -> FaceTrack:

@@ -50,12 +50,14 @@ class _Rows:
         return picked
 
 
-def read_livelink_csv(path: str | Path, *, fps: float | None = None) -> FaceClip:
+def read_livelink_csv(path: str | Path, *, fps: float | None = None, likely_fps: float | None = None) -> FaceClip:
     """Read a Live Link Face CSV; the clip starts at second 0, whatever the time of day in its first timecode.
 
     Args:
         fps: rows per second of an unbroken take, such as 29.97; default: inferred from the timecodes. A file too short
             to tell is taken for the slowest common rate that fits, with warning W-FPS.
+        likely_fps: rows per second that another file says: counts where the timecodes are too few to tell or agree
+            to 1 %, so that 29.97 is told from 30.
     Returns: a clip of the 52 ARKit channels (unobserved where the file lacks the column); head rotation where the file
         has one, at position 0; emotions where it has the 7 columns. Dropped rows are filled in linearly and not seen.
     Raises: InputError: the file cannot be opened. ClipError: anything else is wrong, with the number of the line.
@@ -66,6 +68,8 @@ def read_livelink_csv(path: str | Path, *, fps: float | None = None) -> FaceClip
     steps = find_steps(rows.seconds, rows.frames)
     if not 0.01 <= steps.fps <= 1000:
         refuse(path, f"its timecodes make {steps.fps:.3g} frames per second; a clip has 0.01 to 1000.")
+    if fps is None and likely_fps and (not steps.sure or abs(likely_fps / steps.fps - 1) < 0.01):
+        fps = likely_fps
     if fps is None and not steps.sure:
         text = f"{path} is too short to tell its frame rate; taken as {steps.fps:g}. Say it with fps=."
         warnings.warn(InputWarning("W-FPS", text), stacklevel=3)
@@ -137,6 +141,8 @@ class _Layout:
             return None
         try:
             cells = [row[i] for i in self.at]
+            if not (text := "".join(cells)).isascii() or "_" in text:  # what Python would take for a number
+                raise ValueError("a value with letters of other scripts, or with _")
             numbers = [float(cell.replace(",", ".")) for cell in cells] if self.decimal_comma else [*map(float, cells)]
         except ValueError as error:
             refuse(self.path, f"{where}{str(error)[:80]}.", "Every value must be a number.")

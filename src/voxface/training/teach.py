@@ -16,6 +16,7 @@ import numpy as np
 from voxface.audio.decode import read_audio
 from voxface.audio.resample import to_16k
 from voxface.bundle import Bundle
+from voxface.dataset.pairs import SOUNDS
 from voxface.dataset.recording import Recording
 from voxface.errors import DatasetError
 from voxface.face.axes import still_head
@@ -24,8 +25,6 @@ from voxface.face.rig import ARKIT, HEAD
 from voxface.runtime.animator import Animator
 from voxface.stream import Array, run_whole
 from voxface.timebase import row_count
-
-SOUNDS = (".flac", ".ogg", ".wav")
 
 
 class Teachers:
