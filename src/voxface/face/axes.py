@@ -14,12 +14,12 @@ from voxface.stream import Array
 def rotation_matrix(quaternion: Array) -> Array:
     """(..., 4) unit quaternions w, x, y, z -> (..., 3, 3) rotation matrices."""
     w, x, y, z = np.moveaxis(np.asarray(quaternion, np.float64), -1, 0)
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+    entries = [
+        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
+        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
+    ]  # fmt: skip
+    return np.stack(entries, axis=-1).reshape(*w.shape, 3, 3)
 
 
 def euler_angles(quaternion: Array) -> Array:

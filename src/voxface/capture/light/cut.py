@@ -23,7 +23,7 @@ def cut_out(rgb: Array, region: Region, size: int) -> Array:
 
     Args:
         rgb: (height, width, 3) uint8. size: pixels of a side of the result.
-    Returns: (1, size, size, 3) float32 in [0, 1].
+    Returns: (1, size, size, 3) uint8.
     """
     a, b, c, d, e, f = region.matrix(size)
     last = size - 1
@@ -41,11 +41,7 @@ def cut_out(rgb: Array, region: Region, size: int) -> Array:
     lower = _blend(below.take(place, mode="wrap"), below[1:].take(place, mode="wrap"), right_share)
     mixed = _blend(upper, lower, down_share)
     mixed += _HALF
-    result = np.empty((1, size, size, 3), np.float32)
-    channels = mixed.view(np.uint8).reshape(size, size, 8)
-    for channel in range(3):
-        np.multiply(channels[..., 2 * channel + 1], np.float32(1 / 255), out=result[0, ..., channel])
-    return result
+    return _whole_parts(mixed)[None]
 
 
 def _span(start: float, one: float, other: float) -> tuple[int, int]:
@@ -93,6 +89,14 @@ def _blend(first: Array, second: Array, share: Array) -> Array:
     return first
 
 
+def _whole_parts(pixels: Array) -> Array:
+    """(n, n) uint64, 8 whole and 8 fractional bits for each channel -> (n, n, 3) uint8."""
+    channels, samples = pixels.view(np.uint8).reshape(*pixels.shape, 8), np.empty((*pixels.shape, 3), np.uint8)
+    for channel in range(3):
+        samples[..., channel] = channels[..., 2 * channel + 1]
+    return samples
+
+
 def made_small(rgb: Array, size: int) -> Array:
     """The whole picture in the middle of a black square of that size.
 
@@ -100,11 +104,12 @@ def made_small(rgb: Array, size: int) -> Array:
     """
     height, width = rgb.shape[:2]
     scale = max(height, width) / size
-    small = np.zeros((size, size, 3), np.float32)
+    lines, small = rgb.reshape(height, 3 * width), np.zeros((size, 3 * size), np.float32)
     for row, row_share in _taps(size, scale, height):
         for column, column_share in _taps(size, scale, width):
-            small += row_share[:, None, None] * column_share[:, None] * rgb[row][:, column]
-    return (small / np.float32(127.5) - 1)[None]
+            samples = (3 * column[:, None] + np.arange(3)).ravel()
+            small += lines[row][:, samples] * np.repeat(column_share, 3) * row_share[:, None]
+    return (small / np.float32(127.5) - 1).reshape(1, size, size, 3)
 
 
 def _taps(size: int, scale: float, length: int) -> list[tuple[Array, Array]]:

@@ -1,4 +1,4 @@
-"""The networks inside the face landmarker file, run by LiteRT on one thread: the only importer of ai_edge_litert."""
+"""The networks inside the face landmarker file, run by LiteRT on one thread."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
+import numpy as np
+
 from voxface.capture.face_model import FaceModel
+from voxface.capture.light.layout import with_slopes_in_rows
 from voxface.capture.quiet import quiet_stderr
 from voxface.errors import FaceModelError, MissingDependencyError
 from voxface.stream import Array
@@ -35,9 +38,9 @@ class Net:
             raise ValueError(f"a network with inputs and outputs {[one['shape'].tolist() for one in found]}")
         self._input, *self._outputs = [one["index"] for one in kept]
 
-    def __call__(self, values: Array) -> list[Array]:
-        """Run it on (shape) float32; the outputs are the caller's own arrays."""
-        self._interpreter.set_tensor(self._input, values)
+    def __call__(self, values: Array, scale: float = 1.0) -> list[Array]:
+        """Run it on values of its shape, times `scale`; the outputs are the caller's own arrays."""
+        np.multiply(values, np.float32(scale), out=self._interpreter.tensor(self._input)())
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index) for index in self._outputs]
 
@@ -68,7 +71,11 @@ def open_nets(model: FaceModel) -> Nets:
         with quiet_stderr(), zipfile.ZipFile(io.BytesIO(model.content)) as inside:
             return Nets(
                 Net(inside.read("face_detector.tflite"), (1, 128, 128, 3), ((1, 896, 16), (1, 896, 1))),
-                Net(inside.read("face_landmarks_detector.tflite"), (1, 256, 256, 3), ((1, 1, 1, 1434), (1, 1, 1, 1))),
+                Net(
+                    with_slopes_in_rows(inside.read("face_landmarks_detector.tflite")),
+                    (1, 256, 256, 3),
+                    ((1, 1, 1, 1434), (1, 1, 1, 1)),
+                ),
                 Net(inside.read("face_blendshapes.tflite"), (1, 146, 2), ((52,),)),
                 inside.read("geometry_pipeline_metadata_landmarks.binarypb"),
             )

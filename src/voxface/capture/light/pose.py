@@ -3,7 +3,6 @@
 Landmarks have x and y of a picture and a depth that is only relative. As in MediaPipe's face geometry, the camera is
 assumed to see 63 degrees from top to bottom; the size of the face is found in two rounds, then the canonical face is
 laid over the points by a weighted Procrustes fit (rotation, scale, translation).
-Source: Akca, "Generalized Procrustes analysis and its applications in photogrammetry" (2003), section 2.4.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from voxface.capture.light.protobuf import fields
+from voxface.face.axes import rotation_matrix
 from voxface.stream import Array
 
 _VIEW = 2 * math.tan(math.radians(63) / 2)  # height of what the camera sees at distance 1
@@ -23,48 +23,58 @@ _VERTEX = 5  # x, y, z, u, v
 
 @dataclass(frozen=True, slots=True)
 class CanonicalFace:
-    """The points that the pose is measured by.
+    """The points that the pose is measured by; in cm, +X subject's left, +Y up, +Z towards the camera.
 
-    index: (n,) landmarks. points: (n, 3) cm, +X subject's left, +Y up, +Z towards the camera. weights: (n,), sum 1.
+    index: (n,) landmarks. weights: (n,), sum 1. centre: (3,) weighted mean of the points.
+    spread: (3, n) points around their centre, times their weights. size: weighted mean of their squared distances, cm².
     """
 
     index: Array
-    points: Array
     weights: Array
+    centre: Array
+    spread: Array
+    size: float
 
 
 def head_pose(face: CanonicalFace, landmarks: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
-    """Rotation and position of a head before the camera.
+    """Position and rotation of a head before the camera.
 
     Args:
-        landmarks: (478, 3) pixels, z with the unit of x, smaller is nearer.
+        landmarks: (3, 478) pixels, z with the unit of x, smaller is nearer.
         shape: of the picture, height first.
-    Returns: (3, 3) rotation matrix, (3,) position in cm.
+    Returns: (3,) position in cm, (4,) unit quaternion with w >= 0.
     """
     height, width = shape[:2]
     pixel = _VIEW / height  # length of a pixel at distance 1
-    screen = landmarks[face.index].astype(np.float64) * pixel
-    x, y = screen[:, 0] - width * pixel / 2, height * pixel / 2 - screen[:, 1]
-    z = screen[:, 2] - float(landmarks[:POINTS, 2].mean()) * pixel + 1
-    scale = _fit(face, np.stack([x, y, -z], axis=1))[1]
+    screen = landmarks[:, face.index].T * np.array([pixel, -pixel, -pixel])
+    screen += [-width * pixel / 2, height * pixel / 2, float(landmarks[2, :POINTS].mean()) * pixel - 1]
+    scale = _fit(face, screen)[0]
     for _ in range(2):
-        far = z / scale
-        rotation, more, position = _fit(face, np.stack([x * far, y * far, -far], axis=1))
+        points = screen * (-screen[:, 2:] / scale)
+        points[:, 2] = screen[:, 2] / scale
+        more, quaternion, centre = _fit(face, points)
         scale *= more
-    return rotation, position
+    return centre - more * rotation_matrix(quaternion) @ face.centre, quaternion
 
 
-def _fit(face: CanonicalFace, points: Array) -> tuple[Array, float, Array]:
-    """Rotation, scale, translation that bring the canonical face nearest to (n, 3) points."""
-    centre, to = face.weights @ face.points, face.weights @ points
-    spread = face.points - centre
-    weighted = face.weights[:, None] * spread
-    left, _, right = np.linalg.svd((points - to).T @ weighted)
-    if np.linalg.det(left) * np.linalg.det(right) < 0:  # a mirror image is no rotation
-        left[:, 2] = -left[:, 2]
-    rotation = left @ right
-    scale = float(((weighted @ rotation.T) * (points - to)).sum() / (weighted * spread).sum())
-    return rotation, scale, to - scale * rotation @ centre
+def _fit(face: CanonicalFace, points: Array) -> tuple[float, Array, Array]:
+    """Scale and rotation (a quaternion) that bring the canonical face nearest to (n, 3) points, and their centre.
+
+    Source: Horn, "Closed-form solution of absolute orientation using unit quaternions" (1987): the rotation is the
+    eigenvector of the largest eigenvalue of a symmetric matrix whose entries are sums of the products of coordinates.
+    """
+    products = face.spread @ points  # (3, 3); the spread sums to zero, so the centre of the points does not matter
+    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = products.tolist()
+    values, vectors = np.linalg.eigh(
+        [
+            [xx + yy + zz, yz - zy, zx - xz, xy - yx],
+            [yz - zy, xx - yy - zz, xy + yx, zx + xz],
+            [zx - xz, xy + yx, yy - xx - zz, yz + zy],
+            [xy - yx, zx + xz, yz + zy, zz - xx - yy],
+        ]
+    )
+    quaternion = vectors[:, 3] if vectors[0, 3] >= 0 else -vectors[:, 3]
+    return float(values[3]) / face.size, quaternion, face.weights @ points
 
 
 def read_canonical_face(metadata: bytes) -> CanonicalFace:
@@ -77,4 +87,8 @@ def read_canonical_face(metadata: bytes) -> CanonicalFace:
     weights = np.frombuffer(b"".join(entry[2] for entry in entries), "<f4").astype(np.float64)
     if len(points) != POINTS or not 3 <= len(index) == len(weights) or index.max() >= POINTS:
         raise ValueError(f"a geometry file with {len(points)} points and {len(index)} weights")
-    return CanonicalFace(index, points[index], weights / weights.sum())
+    weights /= weights.sum()
+    centre = weights @ points[index]
+    around = points[index] - centre
+    size = float(weights @ (around**2).sum(axis=1))
+    return CanonicalFace(index, weights, centre, (weights[:, None] * around).T, size)

@@ -30,18 +30,26 @@ class Region(NamedTuple):
         return a, b, self.x - (a + b) * size / 2, d, e, self.y - (d + e) * size / 2
 
     def place(self, points: Array, size: int) -> Array:
-        """(n, 3) points in a square picture of that size -> (n, 3) in the whole picture; z grows as x does."""
+        """(n, 3) points in a square picture of that size -> (3, n) in the whole picture; z grows as x does."""
         a, b, c, d, e, f = self.matrix(size)
-        turn = np.array([[a, d, 0], [b, e, 0], [0, 0, self.width / size]], np.float32)
-        return points @ turn + np.array([c, f, 0], np.float32)
+        turn = np.array([[a, b, 0], [d, e, 0], [0, 0, self.width / size]], np.float32)
+        return turn @ points.T + np.array([[c], [f], [0]], np.float32)
 
 
 def region_of_face(points: Array) -> Region:
-    """Where the face with these (478, 3) landmarks will be in the next picture: a square with room, eyes level."""
-    left, top = points[:, :2].min(axis=0).tolist()
-    right, bottom = points[:, :2].max(axis=0).tolist()
+    """Where the face with these (3, 478) landmarks will be in the next picture: a square with room, eyes level."""
+    left, top, right, bottom = bounds(points)
     side = ROOM * max(right - left, bottom - top)
-    return Region((left + right) / 2, (top + bottom) / 2, side, side, eye_angle(points[_RIGHT_EYE], points[_LEFT_EYE]))
+    return Region(
+        (left + right) / 2, (top + bottom) / 2, side, side, eye_angle(points[:, _RIGHT_EYE], points[:, _LEFT_EYE])
+    )
+
+
+def bounds(points: Array) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom of (3, n) points in a picture."""
+    left, top, _ = points.min(axis=1).tolist()
+    right, bottom, _ = points.max(axis=1).tolist()
+    return left, top, right, bottom
 
 
 def eye_angle(first: Array, second: Array) -> float:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from voxface.capture.light.region import bounds
 from voxface.stream import Array
 
 _SLOWEST_HZ = 0.05  # cut-off of a point that rests
@@ -21,7 +22,7 @@ _SMALLEST = 1e-6  # pixels; a smaller face is not smoothed
 
 @dataclass(frozen=True, slots=True)
 class Smoothed:
-    """time_s; raw, smooth: the landmarks of that time, (n, 3) pixels; speed: (n, 3) smoothed face sizes per second."""
+    """time_s; raw, smooth: the landmarks of that time, (3, n) pixels; speed: (3, n) smoothed face sizes per second."""
 
     time_s: float
     raw: Array
@@ -34,11 +35,12 @@ def smooth(before: Smoothed | None, time_s: float, points: Array) -> Smoothed:
 
     Args:
         time_s: later than before.time_s.
-        points: (n, 3) float32 pixels.
+        points: (3, n) float32 pixels.
     """
     if before is None:
         return Smoothed(time_s, points, points, np.zeros_like(points))
-    size = float(np.ptp(points[:, :2], axis=0).mean())
+    left, top, right, bottom = bounds(points)
+    size = (right - left + bottom - top) / 2
     if size < _SMALLEST:
         return Smoothed(time_s, points, points, before.speed)
     step_s = time_s - before.time_s

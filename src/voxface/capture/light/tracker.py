@@ -19,11 +19,10 @@ from voxface.capture.light.detector import Seen, find_faces
 from voxface.capture.light.nets import litert_version, open_nets
 from voxface.capture.light.points import BLENDSHAPE_POINTS
 from voxface.capture.light.pose import head_pose, read_canonical_face
-from voxface.capture.light.region import Region, region_of_face
+from voxface.capture.light.region import Region, bounds, region_of_face
 from voxface.capture.light.smoothing import Smoothed, smooth
 from voxface.capture.tracker import Face
 from voxface.errors import FaceModelError
-from voxface.face.axes import quaternion_from_matrix
 from voxface.face.gap import video_gap
 from voxface.face.rig import ARKIT
 from voxface.face.track import OBSERVED_BY_MEDIAPIPE
@@ -104,19 +103,17 @@ class LightTracker:
         return faces[0].width > _LARGER * followed.width
 
     def _landmarks(self, rgb: Array, region: Region) -> Array | None:
-        """(478, 3) float32 pixels in the picture; None where the region holds no face."""
-        points, presence = self._nets.landmarks(cut_out(rgb, region, _SIZE))
+        """(3, 478) float32 pixels in the picture; None where the region holds no face."""
+        points, presence = self._nets.landmarks(cut_out(rgb, region, _SIZE), 1 / 255)
         if presence.item() <= _PRESENT:
             return None
         return region.place(points.reshape(-1, 3), _SIZE)
 
     def _face(self, landmarks: Array, shape: tuple[int, ...]) -> Face:
-        (scores,) = self._nets.blendshapes(landmarks[None, _SUBSET, :2])
+        (scores,) = self._nets.blendshapes(landmarks[:2, _SUBSET].T[None])
         weights = np.zeros(len(ARKIT), np.float32)
         weights[:-1] = scores[1:]  # `_neutral` comes first, the others in ARKit's order; tongueOut is not measured
-        rotation, position = head_pose(self._canonical, landmarks, shape)
-        gap, width = video_gap(landmarks[:, :2])
-        left, top = landmarks[:, :2].min(axis=0).tolist()
-        right, bottom = landmarks[:, :2].max(axis=0).tolist()
-        box = (left, top, right - left, bottom - top)
-        return Face(weights, position * _CM, quaternion_from_matrix(rotation), gap, width, box)
+        position, rotation = head_pose(self._canonical, landmarks, shape)
+        gap, width = video_gap(landmarks[:2].T)
+        left, top, right, bottom = bounds(landmarks)
+        return Face(weights, position * _CM, rotation, gap, width, (left, top, right - left, bottom - top))
