@@ -157,11 +157,11 @@ def each(rows: Tensor, every: int) -> Tensor:
 class Head(nn.Module):
     """(batch, n, joined) -> (batch, n, channels) through one layer of its own; begins near 0."""
 
-    def __init__(self, joined: int, width: int, channels: int, unit: float) -> None:
+    def __init__(self, config: TcnConfig, channels: int, unit: float) -> None:
         super().__init__()
         self.unit = unit
-        self.own = nn.Linear(joined, width)
-        self.leave = nn.Linear(width, channels)
+        self.own = nn.Linear(config.joined, config.width)
+        self.leave = nn.Linear(config.width, channels)
         with torch.no_grad():
             self.leave.weight.mul_(0.1)
             self.leave.bias.zero_()
@@ -190,16 +190,9 @@ class Tcn(nn.Module):
         self.register_buffer("input_scale", scale, persistent=False)
         self.enter = nn.Linear(config.features, config.width)
         self.layers = Layers(config, config.dilations, config.width)
-        self._make_parts()
-        self.captured = Head(config.joined, config.width, config.channels, _OUTPUT_UNIT)
-        self.articulated = self._head(config.articulated, _OUTPUT_UNIT)
-        self.phones = self._head(config.phones, 1.0)
-
-    def _make_parts(self) -> None:
-        """Room for what another net has beside the layers."""
-
-    def _head(self, channels: int, unit: float) -> Head | None:
-        return Head(self.config.joined, self.config.width, channels, unit) if channels else None
+        self.captured = Head(config, config.channels, _OUTPUT_UNIT)
+        self.articulated = Head(config, config.articulated, _OUTPUT_UNIT) if config.articulated else None
+        self.phones = Head(config, config.phones, 1.0) if config.phones else None
 
     def start(self, batch: int = 1) -> States:
         """States before the first row: (batch, rows, width) zeros for each of config.state_shapes."""

@@ -104,8 +104,9 @@ class TcnAttention(Tcn):
 
     config: TcnAttentionConfig
 
-    def _make_parts(self) -> None:
-        self.attention = Attention(self.config)
+    def __init__(self, config: TcnAttentionConfig) -> None:
+        super().__init__(config)
+        self.attention = Attention(config)
 
     def step(self, states: States, rows: Tensor) -> tuple[States, Tensor]:
         """Take (batch, n, features) rows, any n >= 0; give (new states, (batch, n, outputs))."""

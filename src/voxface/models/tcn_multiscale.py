@@ -103,8 +103,9 @@ class TcnMultiscale(Tcn):
 
     config: TcnMultiscaleConfig
 
-    def _make_parts(self) -> None:
-        self.branches = nn.ModuleList(Branch(self.config, scale) for scale in self.config.scales)
+    def __init__(self, config: TcnMultiscaleConfig) -> None:
+        super().__init__(config)
+        self.branches = nn.ModuleList(Branch(config, scale) for scale in config.scales)
 
     def step(self, states: States, rows: Tensor) -> tuple[States, Tensor]:
         """Take (batch, n, features) rows, any n >= 0; give (new states, (batch, n, outputs))."""
