@@ -39,7 +39,7 @@ def test_raw_codes_agree_with_libsndfile(encoding: str, subtype: str) -> None:
     theirs, _ = soundfile.read(
         io.BytesIO(codes), dtype="float32", format="RAW", subtype=subtype, samplerate=8000, channels=1, endian="BIG"
     )
-    ours, _ = read_audio(codes, raw=RawFormat(encoding, 8000))
+    ours, _ = read_audio(codes, raw=RawFormat.parse(f"{encoding}:8000:1"))
     np.testing.assert_allclose(ours, theirs, atol=1e-7)
 
 
