@@ -60,6 +60,80 @@ def make_video(
     return path
 
 
+def encode(
+    path: Path,
+    pictures: Sequence[np.ndarray],
+    *,
+    codec: str = "libx264",
+    pixels: str = "yuv420p",
+    fps: float = 25,
+    options: dict[str, str] | None = None,
+    says_colours: bool = True,
+    **about: int,
+) -> Path:
+    """Write pictures, (height, width, 3) uint8 or uint16, at an even rate with any codec.
+
+    about: colorspace, color_range, color_trc, color_primaries of the pictures (numbers of ITU-T H.273), which the file
+    says if `says_colours`.
+    """
+    with av.open(str(path), "w") as container:
+        video = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=options or {})
+        video.height, video.width = pictures[0].shape[:2]
+        video.pix_fmt = pixels
+        for name, value in about.items() if says_colours else ():
+            setattr(video.codec_context, name, value)
+        reformatter = av.video.reformatter.VideoReformatter()
+        for picture in pictures:
+            kind = "rgb24" if picture.dtype == np.uint8 else "rgb48le"
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=kind)
+            frame = reformatter.reformat(
+                frame, format=pixels, src_color_range=2, dst_colorspace=about.get("colorspace", 5),
+                dst_color_range=about.get("color_range", 1), threads=1,
+            )  # fmt: skip
+            frame.pts = None
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    return path
+
+
+def copy_streams(target: Path, *sources: Path, cover: bytes | None = None) -> Path:
+    """All tracks of the sources, packet by packet, in one file; and a JPEG as cover art in front."""
+    opened = [av.open(str(source)) for source in sources]
+    with av.open(str(target), "w") as container:
+        pairs = [(inside, stream, container.add_stream_from_template(stream))
+                 for inside in opened for stream in inside.streams]  # fmt: skip
+        if cover is not None:
+            art = container.add_stream("mjpeg", rate=1)
+            art.width, art.height, art.pix_fmt = 64, 48, "yuvj420p"
+            art.disposition = 0x400
+        for inside, stream, copy in pairs:
+            inside.seek(0)
+            for packet in inside.demux(stream):
+                if packet.dts is not None:
+                    packet.stream = copy
+                    container.mux(packet)
+        if cover is not None:
+            packet = av.Packet(cover)
+            packet.stream, packet.pts, packet.dts, packet.is_keyframe = art, 0, 0, True
+            container.mux(packet)
+    for inside in opened:
+        inside.close()
+    return target
+
+
+def write_matrix(path: Path, matrix: Sequence[float]) -> None:
+    """Write a display matrix, given as a b c d, into an MP4: the pixel (x, y) is to be shown at (a x + c y, b x + d y).
+
+    It is nine 32-bit numbers in 'tkhd' (ISO 14496-12), 40 bytes behind the name in version 0.
+    """
+    a, b, c, d = (round(value * 65536) for value in matrix)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"tkhd") + 4
+    assert content[at] == 0
+    content[at + 40 : at + 76] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(content)
+
+
 def _write_sound(container: object, track: object, sound: np.ndarray, rate_hz: int, start_s: float) -> None:
     at, packet = 0, 1024
     resampler = av.AudioResampler(format=track.format, layout=track.layout, rate=rate_hz)  # type: ignore[attr-defined]
@@ -75,17 +149,9 @@ def _write_sound(container: object, track: object, sound: np.ndarray, rate_hz: i
 
 
 def turn(path: Path, degrees: int) -> None:
-    """Write a display matrix into an MP4: the picture is to be shown turned clockwise by 90, 180 or 270 degrees.
-
-    The matrix is nine 32-bit numbers in 'tkhd' (ISO 14496-12), 40 bytes behind the name in version 0.
-    """
+    """Note in an MP4 that the picture is to be shown turned clockwise by 90, 180 or 270 degrees."""
     cos, sin = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
-    matrix = [cos << 16, sin << 16, 0, -sin << 16, cos << 16, 0, 0, 0, 1 << 30]
-    content = bytearray(path.read_bytes())
-    at = content.index(b"tkhd") + 4
-    assert content[at] == 0
-    content[at + 40 : at + 76] = struct.pack(">9i", *matrix)
-    path.write_bytes(content)
+    write_matrix(path, (cos, sin, -sin, cos))
 
 
 def tone(seconds: float, rate_hz: int = 16_000, channels: int = 1) -> np.ndarray:
