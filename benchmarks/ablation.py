@@ -108,6 +108,8 @@ JOINT: Mapping[str, Change] = {
     "captured share 0.5": lambda r: replace(r, captured_share=0.5),
     "captured share 1": lambda r: replace(r, captured_share=1.0),
     "no closing": lambda r: replace(r, closing=0.0),
+    "hybrid, every 4th row": net("tcn_attention", stride=4),
+    "multi-scale": net("tcn_multiscale"),
 }
 """What is changed, by name. Changes of how heads are combined train the base net again: it is the same net."""
 

@@ -78,8 +78,8 @@ def test_training_crops_of_a_hybrid_learn_what_it_will_do() -> None:
     is trained with the mask it runs with."""
     torch.manual_seed(4)
     net = TcnAttention(TcnAttentionConfig(width=16, window=20, stride=4)).eval()
-    rows = torch.randn(1, 400, 80) * 20 - 35
-    begin, context = 250, net.config.receptive_field - 1
+    rows = torch.randn(1, 900, 80) * 20 - 35  # longer than what `forward` takes at a time
+    begin, context = 750, net.config.receptive_field - 1
     with torch.no_grad():
         whole = net(rows)[:, begin : begin + 60]
         crop = net.thinned(rows[:, begin - context : begin + 60], 4)[:, -15:]
