@@ -8,18 +8,17 @@ followed, the smaller ones are painted over until the largest is followed.
 from __future__ import annotations
 
 import io
-import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
-from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from voxface.capture.face_model import SHA256, FaceModel, cached_path
+from voxface.capture.quiet import quiet_stderr
 from voxface.capture.tracker import Face
 from voxface.errors import FaceModelError, MissingDependencyError
 from voxface.face.axes import quaternion_from_matrix
@@ -260,19 +259,3 @@ def open_scout(mediapipe: Any, model: FaceModel) -> Any:
         detector = zipfile.ZipFile(io.BytesIO(model.content)).read("face_detector.tflite")
         base = mediapipe.tasks.BaseOptions(model_asset_buffer=detector)
         return vision.FaceDetector.create_from_options(vision.FaceDetectorOptions(base_options=base))
-
-
-@contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Native libraries write harmless warnings straight to file descriptor 2; errors reach us as exceptions."""
-    if os.environ.get("VOXFACE_NATIVE_LOG"):
-        yield
-        return
-    saved = os.dup(2)
-    try:
-        with Path(os.devnull).open("wb") as nothing:
-            os.dup2(nothing.fileno(), 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)

@@ -27,8 +27,8 @@ def cut_out(rgb: Array, region: Region, size: int) -> Array:
     """
     a, b, c, d, e, f = region.matrix(size)
     last = size - 1
-    left, right = _span(c, a * last, b * last)
-    top, bottom = _span(f, d * last, e * last)
+    left, right = _span(c, a * last, b * last, rgb.shape[1])
+    top, bottom = _span(f, d * last, e * last, rgb.shape[0])
     width = right - left
     pixels = _packed(_window(rgb, left, top, right, bottom))
     steps = np.arange(size, dtype=np.float32) * np.float32(_STEPS)
@@ -44,9 +44,14 @@ def cut_out(rgb: Array, region: Region, size: int) -> Array:
     return _whole_parts(mixed)[None]
 
 
-def _span(start: float, one: float, other: float) -> tuple[int, int]:
-    """Whole pixels from before the first to behind the last, with the neighbour that is interpolated with."""
-    return math.floor(start + min(one, 0) + min(other, 0)) - 1, math.floor(start + max(one, 0) + max(other, 0)) + 3
+def _span(start: float, one: float, other: float, length: int) -> tuple[int, int]:
+    """Whole pixels from before the first to behind the last, neighbours included, at least one of them in the picture.
+
+    Args:
+        start: place of the first pixel of the result. one, other: from there to its ends. length: of the picture.
+    """
+    low, high = start + min(one, 0) + min(other, 0), start + max(one, 0) + max(other, 0)
+    return min(math.floor(low) - 1, length - 1), max(math.floor(high) + 3, 1)
 
 
 def _window(rgb: Array, left: int, top: int, right: int, bottom: int) -> Array:

@@ -33,6 +33,7 @@ _SIZE = 256  # pixels of a side of what the landmark network sees
 _PRESENT = 0.0  # logit: a face is there from a probability of one half
 _LOOK_EVERY_S = 1.0
 _LARGER = 1.3  # times as wide: below it the face that is followed stays, so that equals do not alternate
+_LARGEST = 4  # times the longer side of the picture; a region beyond that holds no face and would cost gigabytes
 _CM = 0.01  # metres
 _SUBSET = np.array(BLENDSHAPE_POINTS)
 
@@ -104,6 +105,8 @@ class LightTracker:
 
     def _landmarks(self, rgb: Array, region: Region) -> Array | None:
         """(3, 478) float32 pixels in the picture; None where the region holds no face."""
+        if max(region.width, region.height) > _LARGEST * max(rgb.shape):
+            return None
         points, presence = self._nets.landmarks(cut_out(rgb, region, _SIZE), 1 / 255)
         if presence.item() <= _PRESENT:
             return None
