@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voxface.cli.flags import Debug, Json, Quiet, Verbose
+from voxface.cli.flags import Debug, Json, Quiet, SkipMissing, Verbose
 from voxface.cli.output import Output, running
 from voxface.errors import DatasetError, MissingDependencyError, UsageError
 
@@ -38,6 +38,7 @@ def evaluate(
     baselines_only: Annotated[
         bool, typer.Option("--baselines-only", help="No bundle: the ridge beside the other baselines.")
     ] = False,
+    skip_missing: SkipMissing = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -52,8 +53,8 @@ def evaluate(
 
         events = read_events(words) if words else None
         model = None if baselines_only else load_bundle(bundle)
-        home = load_dataset(dataset)
-        others = {name: load_dataset(path) for name, path in _named(also or []).items()}
+        home = load_dataset(dataset, skip_missing=skip_missing)
+        others = {name: load_dataset(path, skip_missing=skip_missing) for name, path in _named(also or []).items()}
         train, validate, test = (home.recordings(split) for split in ("train", "validate", "test"))
         groups = {f"{_folder_name(home)} test": test}
         for name, other in others.items():

@@ -147,7 +147,7 @@ def _manifest(
 ) -> Manifest:
     items = [Item(one.facts.name, one.speaker, one.facts.session_id) for one in made]
     rule = options.split or default_rule(items)
-    entries, duplicates = _entries(folder, made, split(items, rule), judged)
+    entries, duplicates = _entries(made, split(items, rule), judged)
     _warn(duplicates, offsets, options.sync)
     speakers = {speaker: _calibration(folder, entries, speaker) for speaker in {e.speaker for e in entries}}
     sync = {group.name: offset.to_json() for group, offset in offsets.items()}
@@ -166,7 +166,7 @@ def _warn(duplicates: Mapping[str, str], offsets: Mapping[Group, Offset], sync: 
 
 
 def _entries(
-    folder: Path, made: Sequence[Made], splits: Sequence[str], judged: Sequence[Judged]
+    made: Sequence[Made], splits: Sequence[str], judged: Sequence[Judged]
 ) -> tuple[tuple[Entry, ...], dict[str, str]]:
     """One entry per video, under a name of its own; and which captures were left out as the same video once more."""
     firsts: dict[str, tuple[Made, str]] = {}
@@ -179,7 +179,7 @@ def _entries(
     words = {one.source: one.judgement.to_json() for one in judged}
     entries = [
         Entry(
-            _own_name(one.facts, shared), one.speaker, found, one.facts, (folder / one.facts.file).stat().st_size,
+            _own_name(one.facts, shared), one.speaker, found, one.facts,
             words[one.source] | {"numbers": one.numbers.to_json()},
         )
         for one, found in firsts.values()

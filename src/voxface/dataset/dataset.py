@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voxface.dataset.manifest import Entry, Manifest, load_manifest
 from voxface.dataset.recording import SPLITS, Recording
-from voxface.dataset.store import read_spoken
-from voxface.errors import DatasetError, UsageError
+from voxface.dataset.store import read_facts, read_spoken
+from voxface.errors import DatasetError, InputError, InputWarning, UsageError
+
+MOST_NAMED = 20
+"""Recordings that a message names; there may be thousands."""
+
+_HINT = "Build the dataset again: voxface dataset CAPTURES -o FOLDER. Or leave them out: --skip-missing."
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Recordings by split. Opening it reads the manifest alone; recordings are read when they are asked for."""
+    """Recordings by split. Opening it reads no arrays; recordings are read when they are asked for."""
 
     folder: Path
     manifest: Manifest
@@ -69,22 +75,42 @@ class Dataset:
         )
 
 
-def load_dataset(path: str | Path) -> Dataset:
-    """Open the dataset in a folder.
+def load_dataset(path: str | Path, *, skip_missing: bool = False) -> Dataset:
+    """Open the dataset in a folder, and look at the header of every recording (0.1 ms each).
 
-    Raises: InputError: there is none. DatasetError: it is damaged, of a newer version, or files of it are missing.
+    Args:
+        skip_missing: leave recordings out that are missing or are not those of the manifest, with the warning
+            W-SKIPPED, instead of refusing the dataset.
+    Raises: InputError: there is none. DatasetError: it is damaged, of a newer version, or recordings of it are missing
+        or changed (all of them, with `skip_missing`).
     """
     folder = Path(path)
     manifest = load_manifest(folder)
-    missing = [e.facts.file for e in manifest.entries if not (folder / e.facts.file).is_file()]
-    if missing:
-        some = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-        raise DatasetError(
-            f"{len(missing)} of {len(manifest.entries)} recordings of {folder} are missing: {some}.",
-            hint="Build the dataset again: voxface dataset CAPTURES -o FOLDER.",
-            source=str(folder),
-        )
     strangers = sorted({e.speaker for e in manifest.entries} - set(manifest.speakers))
     if strangers:
         raise DatasetError(f"{folder} lacks the calibration of {', '.join(strangers)}.", source=str(folder))
+    lost = {entry.name: fault for entry in manifest.entries if (fault := _fault(folder, entry))}
+    if lost:
+        manifest = _without(manifest, lost, folder, skip_missing)
     return Dataset(folder, manifest)
+
+
+def _fault(folder: Path, entry: Entry) -> str | None:
+    """What is wrong with the file of an entry."""
+    path = folder / entry.facts.file
+    if not path.is_file():
+        return "missing"
+    try:
+        return None if read_facts(path) == entry.facts else "changed"
+    except (InputError, DatasetError):
+        return "damaged"
+
+
+def _without(manifest: Manifest, lost: Mapping[str, str], folder: Path, skip: bool) -> Manifest:
+    named = [f"{name} ({fault})" for name, fault in lost.items()]
+    some = ", ".join(named[:MOST_NAMED]) + (f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else "")
+    text = f"{len(lost)} of {len(manifest.entries)} recordings of {folder} are missing or changed: {some}"
+    if not skip or len(lost) == len(manifest.entries):
+        raise DatasetError(f"{text}.", hint=_HINT, source=str(folder))
+    warnings.warn(InputWarning("W-SKIPPED", f"{text}; they are left out."), stacklevel=3)
+    return replace(manifest, entries=tuple(entry for entry in manifest.entries if entry.name not in lost))

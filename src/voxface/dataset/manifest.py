@@ -23,7 +23,6 @@ _HINT = "Build a dataset first: voxface dataset CAPTURES -o FOLDER."
 class Entry:
     """One recording: its name (unique in the dataset), speaker, split, and the facts of its file.
 
-    size:   of the file, in bytes; None in datasets of old
     judged: verdict, reasons and numbers (quality_verdict, quality_numbers), for people; may be empty
     """
 
@@ -31,7 +30,6 @@ class Entry:
     speaker: str
     split: str
     facts: Facts
-    size: int | None = None
     judged: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -41,15 +39,13 @@ class Entry:
     def to_json(self) -> dict[str, Any]:
         """As it stands in manifest.json; what is not known is not there."""
         plain = {"name": self.name, "speaker": self.speaker, "split": self.split, "facts": self.facts.to_json()}
-        more = {"size": self.size, "judged": dict(self.judged) or None}
-        return plain | {name: value for name, value in more.items() if value is not None}
+        return plain | ({"judged": dict(self.judged)} if self.judged else {})
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Entry:
         """Read what to_json wrote. Raises: KeyError, TypeError, ValueError: it is not that."""
-        size = int(value["size"]) if "size" in value else None
         facts, judged = Facts.from_json(value["facts"]), dict(value.get("judged", {}))
-        return cls(str(value["name"]), str(value["speaker"]), str(value["split"]), facts, size, judged)
+        return cls(str(value["name"]), str(value["speaker"]), str(value["split"]), facts, judged)
 
 
 @dataclass(frozen=True, slots=True)

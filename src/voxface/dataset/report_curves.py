@@ -52,7 +52,7 @@ def _talk(level: Array, gap: Array, valid: Array, start_s: float) -> Html:
     return tag(
         "svg",
         _ticks(len(level) / ROW_RATE_HZ, HIGH),
-        tag("path", d=f"M0 {HIGH}L{line(sound)[1:]}L{WIDTH} {HIGH}z", class_="sound"),
+        tag("path", d=f"{line(np.concatenate([[HIGH], sound, [HIGH]]))}z", class_="sound"),
         tag("path", d=line(lips), class_="lips"),
         tag("text", f"{start_s:.1f} s", x=3, y=11),
         viewBox=f"0 0 {WIDTH} {HIGH}", class_="talk",
@@ -93,7 +93,7 @@ def lag_curve(r: tuple[float, ...]) -> Html:
     return tag(
         "svg",
         tag("path", d=f"M{width // 2} 0V{height}", class_="guide"),
-        tag("path", d="M" + "L".join(f"{a:.0f} {b:.0f}" for a, b in zip(x, y, strict=True)), class_="lag"),
+        tag("path", d="M" + " ".join(f"{a:.0f} {b:.0f}" for a, b in zip(x, y, strict=True)), class_="lag"),
         tag("circle", cx=round(float(x[best])), cy=round(float(y[best])), r=4, class_="best"),
         tag("text", f"{LAGS_MS[best]:+d} ms", x=width // 2, y=height - 3, class_="middle"),
         viewBox=f"0 0 {width} {height}", class_="lags",
@@ -101,27 +101,29 @@ def lag_curve(r: tuple[float, ...]) -> Html:
 
 
 def line(y: Array) -> str:
-    """(n,) heights -> the path of a line over the whole width, at most 200 points; NaN breaks it."""
+    """(n,) heights -> the path of a line over the whole width, at most 200 points, in steps; NaN breaks it."""
     if not len(y):
         return "M0 0"
     at = np.unique(np.round(np.linspace(0, len(y) - 1, min(len(y), _POINTS))).astype(int))
-    x = np.round(at * (WIDTH / max(len(y) - 1, 1))).astype(int)
-    path, pen = [], "M"
-    for across, height in zip(x.tolist(), y[at].tolist(), strict=True):
-        if height != height:
-            pen = "M"
-        else:
-            path.append(f"{pen}{across} {round(height)}")
-            pen = "L"
-    return "".join(path) or "M0 0"
+    x, height, known = np.round(at * (WIDTH / max(len(y) - 1, 1))), np.round(y[at]), ~np.isnan(y[at])
+    path = []
+    for first, last in _stretches(known):
+        steps = np.diff(np.stack([x[first:last], height[first:last]], axis=1), axis=0).astype(int).tolist()
+        if steps:  # a point alone draws nothing
+            path.append(f"M{x[first]:.0f} {height[first]:.0f}l" + " ".join(f"{dx} {dy}" for dx, dy in steps))
+    return "".join(path).replace(" -", "-") or "M0 0"
 
 
 def _runs(here: Array, x: float) -> str:
     """The stretches where something is so, as a path of horizontal bars at the bottom."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], here.astype(np.int8), [0]])))
-    bars = np.round(edges.reshape(-1, 2) * x).astype(int)
+    bars = np.round(_stretches(here) * x).astype(int)
     merged = sorted({(first, max(last - first, 1)) for first, last in bars.tolist()})
     return "".join(f"M{first} {LOW - 3}h{length}" for first, length in merged)
+
+
+def _stretches(here: Array) -> Array:
+    """(stretches, 2): first place and end of every run of True."""
+    return np.flatnonzero(np.diff(np.concatenate([[0], here.astype(np.int8), [0]]))).reshape(-1, 2)
 
 
 def _ticks(seconds: float, height: int) -> Html:
