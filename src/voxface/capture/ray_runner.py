@@ -4,7 +4,8 @@ Machines come and go: what a lost one was working on runs again elsewhere. What 
 given up, as by local_runner. Since do_video is idempotent and writes whole files, a task that was believed lost and
 still runs somewhere does no harm.
 
-All machines need the folders of videos and captures, and the same voxface. The face model is sent to them.
+All machines need the folders or object stores of videos and captures, and the same voxface. The face model is sent to
+them.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from voxface.errors import (
     VoxfaceError,
 )
 from voxface.files import atomic_write
+from voxface.places import is_remote
 
 MOST_LOST = 8
 """Machines that may be lost under a video before it is given up: it may be what kills them."""
@@ -154,7 +156,8 @@ def _last_line(error: BaseException) -> str:
 
 def _absolute(job: VideoJob) -> VideoJob:
     """The same job, wherever the process that does it was started."""
-    return replace(job, source=os.path.abspath(job.source), target=os.path.abspath(job.target))
+    source, target = (place if is_remote(place) else os.path.abspath(place) for place in (job.source, job.target))
+    return replace(job, source=source, target=target)
 
 
 def _work(
@@ -195,7 +198,7 @@ def _check_machine(job: VideoJob, token: str, version: str) -> None:
         text = f"{socket.gethostname()} has voxface {__version__}; this run is of {version}."
         raise MissingDependencyError(text, hint="Install the same on all machines: captures must not differ.")
     folder = Path(job.target).parent
-    if not (folder / _MARK.format(token)).exists():
+    if not is_remote(job.target) and not (folder / _MARK.format(token)).exists():
         text = f"{socket.gethostname()} does not see the folder {folder} of the machine that began the run."
         raise OutputError(text, hint="With -o, give a folder that all machines share.", source=job.target)
 
@@ -213,7 +216,8 @@ def _model_file(content: bytes) -> str:
 def _shared_marks(jobs: Sequence[VideoJob]) -> Iterator[str]:
     """A file in each folder of captures while the run lasts: a machine that does not see it would write elsewhere."""
     token = os.urandom(6).hex()
-    marks = [folder / _MARK.format(token) for folder in {Path(job.target).parent for job in jobs}]
+    folders = {Path(job.target).parent for job in jobs if not is_remote(job.target)}
+    marks = [folder / _MARK.format(token) for folder in folders]
     try:
         for mark in marks:
             with atomic_write(mark):

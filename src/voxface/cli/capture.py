@@ -26,8 +26,12 @@ RUNNERS = ("local", "ray")
 
 
 def capture(
-    videos: Annotated[list[Path], typer.Argument(help="Videos, or folders of videos.", show_default=False)],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the captures.", show_default=False)],
+    videos: Annotated[
+        list[str], typer.Argument(help="Videos, or folders of them; also s3://BUCKET/*.mp4.", show_default=False)
+    ],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Folder for the captures; also s3://BUCKET/NAME.", show_default=False)
+    ],
     fps_limit: Annotated[float, typer.Option(help="Look at no more frames per second than this.")] = 30.0,
     tracker: Annotated[
         str | None, typer.Option(help="What finds the face: light or mediapipe.", show_default=False)
@@ -59,7 +63,7 @@ def capture(
         str | None, typer.Option(help="Address of the Ray cluster; default: Ray's own.", show_default=False)
     ] = None,
     shards: Annotated[
-        Path | None,
+        str | None,
         typer.Option(help="Folder in which to pack the captures into few large files too.", show_default=False),
     ] = None,
     quiet: Quiet = False,
@@ -76,12 +80,15 @@ def capture(
         from voxface.capture.options import CaptureOptions
         from voxface.capture.runs import fetch_face_model
         from voxface.capture.trackers import DEFAULT_TRACKER
+        from voxface.places import is_remote
 
+        if shards and (is_remote(shards) or is_remote(output)):
+            raise UsageError("--shards packs a folder of this machine into another.", hint="Copy the shards then.")
         options = CaptureOptions(fps_limit, _known_tracker(tracker or DEFAULT_TRACKER), mirrored, audio_track)
         work = _runner(runner, address, jobs, timeout, memory_limit, no_network_worker)
         files, model = video_files(videos), str(face_model) if face_model else None
         todo = [
-            VideoJob(str(file), str(target), options, model, json_pair, force)
+            VideoJob(file, target, options, model, json_pair, force)
             for file, target in zip(files, _targets(files, output), strict=True)
         ]
         fetch_face_model(model)
@@ -127,48 +134,57 @@ def _runner(
     return partial(run_local, workers=jobs, timeout_s=timeout_s, confines=Confines(memory_bytes, not no_network))
 
 
-def video_files(places: list[Path]) -> list[Path]:
+def video_files(places: Sequence[str]) -> list[str]:
     """The files named and the videos in the folders named, those sorted by name, each once.
 
-    Raises: InputError: a folder without videos, or one that cannot be read.
+    Raises: InputError: a folder without videos, or one that cannot be read. UsageError: an address that is refused.
     """
-    files: dict[Path, None] = {}
+    from voxface.places import is_remote, list_files
+
+    files: dict[str, None] = {}
     for place in places:
-        if not place.is_dir():
-            files[place] = None
-            continue
-        try:
-            inside = sorted(f for f in place.iterdir() if f.suffix.lower() in VIDEO_SUFFIXES and f.is_file())
-        except OSError as error:
-            raise InputError(f"cannot read the folder {place}: {error.strerror}.", source=str(place)) from error
-        if not inside:
-            raise InputError(f"there is no video in the folder {place}.", source=str(place))
-        files.update(dict.fromkeys(inside))
+        files.update(dict.fromkeys(list_files(place, VIDEO_SUFFIXES) if is_remote(place) else _near_files(Path(place))))
     return list(files)
 
 
-def _targets(files: list[Path], folder: Path) -> list[Path]:
-    from voxface.capture.store import SUFFIX
+def _near_files(place: Path) -> list[str]:
+    if not place.is_dir():
+        return [str(place)]
+    try:
+        inside = sorted(f for f in place.iterdir() if f.suffix.lower() in VIDEO_SUFFIXES and f.is_file())
+    except OSError as error:
+        raise InputError(f"cannot read the folder {place}: {error.strerror}.", source=str(place)) from error
+    if not inside:
+        raise InputError(f"there is no video in the folder {place}.", source=str(place))
+    return [str(file) for file in inside]
 
-    places: dict[Path, Path] = {}
+
+def _targets(files: Sequence[str], folder: str) -> list[str]:
+    from voxface.capture.store import SUFFIX
+    from voxface.places import is_remote
+
+    there = f"{folder.rstrip('/')}/" if is_remote(folder) else ""
+    places: dict[str, str] = {}
     for file in files:
-        target = folder / f"{file.stem}{SUFFIX}"
+        name = f"{Path(file).stem}{SUFFIX}"
+        target = there + name if there else str(Path(folder) / name)
         if target in places:
             text = f"{places[target]} and {file} would both become {target}."
-            raise UsageError(text, hint="Capture them into different folders.", source=str(file))
+            raise UsageError(text, hint="Capture them into different folders.", source=file)
         places[target] = file
     return list(places)
 
 
-def _run(out: Output, todo: Sequence[VideoJob], folder: Path, work: Runner, retry_failed: bool) -> int:
+def _run(out: Output, todo: Sequence[VideoJob], folder: str, work: Runner, retry_failed: bool) -> int:
     """Do the jobs, show what happens, give the number of videos that failed. A video on its own raises its error."""
     from voxface.capture.runs import run_jobs
+    from voxface.places import journal_folder
 
     began_s, done = time.monotonic(), []
     try:
         with out.progress("capture", len(todo), "videos") as bar:
             moved = _Moved(out, bar)
-            with closing(run_jobs(todo, folder, work, moved, retry_failed=retry_failed)) as results:
+            with closing(run_jobs(todo, journal_folder(folder), work, moved, retry_failed=retry_failed)) as results:
                 for result in results:
                     done.append(result)
                     moved.to(result.job, 1.0)
@@ -179,7 +195,7 @@ def _run(out: Output, todo: Sequence[VideoJob], folder: Path, work: Runner, retr
     return sum(result.status == "failed" for result in done)
 
 
-def _pack(out: Output, folder: Path, place: Path) -> None:
+def _pack(out: Output, folder: str, place: str) -> None:
     from voxface.capture.journal import open_journal
     from voxface.capture.shards import pack
 
@@ -225,12 +241,12 @@ def _tell(out: Output, result: VideoResult, alone: bool) -> None:
         out.detail(f"{result.job.target}: {result.frames} frames, face in {share:.1%}")
 
 
-def _sum(out: Output, done: Sequence[VideoResult], todo: Sequence[VideoJob], folder: Path, seconds: float) -> str:
+def _sum(out: Output, done: Sequence[VideoResult], todo: Sequence[VideoJob], folder: str, seconds: float) -> str:
     """What the run did, for machines into the results of `out`, for people as a line."""
     count = Counter(result.status for result in done)
     frames, faces = sum(result.frames for result in done), sum(result.faces for result in done)
     out.result(
-        "", folder=str(folder), captured=count["captured"], kept=count["kept"], frames=frames, faces=faces,
+        "", folder=folder, captured=count["captured"], kept=count["kept"], frames=frames, faces=faces,
         frames_per_second=round(frames / seconds, 1), failed=_failures(done, todo),
     )  # fmt: skip
     parts = [f"{count['captured']} captured", f"{count['kept']} done before"]
