@@ -119,13 +119,16 @@ def test_a_broken_json_of_a_take_says_nothing(text: str, tmp_path: Path) -> None
     assert said_rate(tmp_path) == 59.94
 
 
-def test_a_clip_begins_with_the_first_picture_of_its_video(tmp_path: Path) -> None:
-    """Sound that starts 0.4 s after the pictures: the face is that much earlier on the clock of the samples."""
-    sound = speech_and_noise(2.0, RATE)[None]
-    film(tmp_path / "x.mkv", sound=sound, sound_start_s=0.4)
+def test_a_csv_begins_with_the_first_picture_of_its_video(tmp_path: Path) -> None:
+    """Sound that starts 0.4 s after the pictures: the CSV's face is that much earlier on the clock of the samples; JSON
+    clips are on that clock already."""
+    film(tmp_path / "x.mkv", sound=speech_and_noise(2.0, RATE)[None], sound_start_s=0.4)
     write(clip_of(), tmp_path / "x.csv")
-    times = load_source(tmp_path / "x.csv").track.times_s
-    np.testing.assert_allclose(times, np.arange(60) / 30 - 0.4, atol=0.002)
+    write(clip_of(), tmp_path / "x.json")
+    (tmp_path / "x.capture.json").write_text(json.dumps(foreign_capture(clip_of())))
+    for name, late_s in (("x.csv", 0.4), ("x.json", 0.0), ("x.capture.json", 0.0)):
+        times = load_source(tmp_path / name).track.times_s
+        np.testing.assert_allclose(times, np.arange(60) / 30 - late_s, atol=0.002, err_msg=name)
 
 
 SOUNDS = {

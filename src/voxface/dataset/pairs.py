@@ -44,7 +44,8 @@ def _stem(path: Path) -> str:
 
 
 def load_pair(path: Path) -> Capture:
-    """A clip file and the sound beside it. Second 0 of the clip is the first sample, or the first picture of a video.
+    """A clip file and the sound beside it. JSON clips count from the first sample; a CSV begins with the first sample
+    too, or where its sound is that of a video, with the first picture.
 
     Such files hold no lip gap: the rig's own, before calibration, stands in; the mouth width is 0.
 
@@ -58,16 +59,15 @@ def load_pair(path: Path) -> Capture:
             hint=f"Put {plain_stem(_stem(path))}.wav there (or {', '.join(SOUNDS[1:])}).",
             source=str(path),
         )
-    session, track, fps = _track(path)
+    session, track, fps = _track(path, sound)
     gap = rig_gap(track.weights, ARKIT)
     digest = sha256_hex(path)
     samples = to_16k(*read_audio(sound))
-    times_s = track.times_s + _first_picture_s(sound)
     return Capture(
         name=plain_stem(_stem(path)),
         session_id=session if re.fullmatch("session_[0-9a-f]{10}_extract", session) else session_id(digest),
         sha256=digest,
-        track=replace(track, times_s=times_s, lip_gap=np.where(track.seen, gap, np.float32(0))),
+        track=replace(track, lip_gap=np.where(track.seen, gap, np.float32(0))),
         original_fps=fps,
         target_fps=fps,
         frame_interval=1,
@@ -87,17 +87,17 @@ def _first_picture_s(sound: Path) -> float:
     return float(video.stamps[0] * video.tick_s - video.zero_s)
 
 
-def _track(path: Path) -> tuple[str, FaceTrack, float]:
+def _track(path: Path, sound: Path) -> tuple[str, FaceTrack, float]:
     """Session, track and frame rate of a clip file; a capture JSON keeps its own times."""
+    if path.suffix.lower() == ".csv":
+        clip = read_livelink_csv(path, likely_fps=said_rate(path.parent))
+        return "", track_of(replace(clip, start_s=_first_picture_s(sound))), clip.fps
     try:
-        capture = load_capture_json(path) if path.suffix.lower() == ".json" else None
-    except ClipError:
-        capture = None  # another kind of clip, or damaged: `read` tells
-    if capture is not None:
-        return capture.session_id, capture.track, capture.original_fps / capture.frame_interval
-    csv = path.suffix.lower() == ".csv"
-    clip = read_livelink_csv(path, likely_fps=said_rate(path.parent)) if csv else read(path)
-    return "", track_of(clip), clip.fps
+        capture = load_capture_json(path)
+    except ClipError:  # another kind of clip, or damaged: `read` tells
+        clip = read(path)
+        return "", track_of(clip), clip.fps
+    return capture.session_id, capture.track, capture.original_fps / capture.frame_interval
 
 
 def track_of(clip: FaceClip) -> FaceTrack:
