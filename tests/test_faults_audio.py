@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +241,12 @@ def test_no_playlist_opens_another_file_or_a_connection(tmp_path: Path) -> None:
         "dash.flac": f'<?xml version="1.0"?><MPD><BaseURL>http://127.0.0.1:{port}/</BaseURL></MPD>',
         "sdp.ogg": f"v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=audio {port} RTP/AVP 0\n",
     }
+    if find_spec("av"):  # their first bytes are those of an MP4, so they reach FFmpeg
+        url = f"http://127.0.0.1:{port}/"
+        scripts |= {
+            "sdp-mp4.mp4": f"v=0\nftyp=isom\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=audio {port} RTP/AVP 0\n",
+            "dash-mp4.m4a": f"<MPDftyp <MPD profiles=dash:profile:isoff-live:2011><BaseURL>{url}</BaseURL></MPD>",
+        }
     for name, text in scripts.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "good.wav").write_bytes(cases.wav())

@@ -61,7 +61,7 @@ class TrackReader:
     @property
     def frames(self) -> int | None:
         """How many frames the container says there are, roughly; None: it does not say."""
-        return round(self._length_s * self.rate_hz) or None if self._length_s else None
+        return max(round((self._length_s or 0.0) * self.rate_hz), 0) or None
 
     def read(self, frames: int) -> Array:
         """Up to `frames` frames as (n, channels) float32; none only at the end."""
