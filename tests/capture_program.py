@@ -17,7 +17,7 @@ from types import TracebackType
 
 import numpy as np
 
-from voxface.capture import face_model, trackers
+from voxface.capture import face_model, segments, trackers
 from voxface.capture.face_model import FaceModel
 from voxface.capture.tracker import Face
 from voxface.cli.main import main
@@ -28,6 +28,10 @@ MODEL = b"no model is needed"
 SANE = "VOXFACE_TEST_SANE"
 """Names a file; once it exists, nothing bad happens any more. The first crash makes it if ONCE is set."""
 ONCE, PORT, CLOCK = "VOXFACE_TEST_ONCE", "VOXFACE_TEST_PORT", "VOXFACE_TEST_CLOCK"
+SEGMENT = "VOXFACE_TEST_SEGMENT"
+"""Seconds in a piece; longer videos are divided."""
+LOOKS = "VOXFACE_TEST_LOOKS"
+"""A file; each tracker that is opened writes the number of its process into it."""
 
 
 class Obedient:
@@ -37,6 +41,9 @@ class Obedient:
     most_faces = 1
 
     def __init__(self, model: FaceModel) -> None:
+        if LOOKS in os.environ:
+            with open(os.environ[LOOKS], "a") as file:
+                file.write(f"{os.getpid()}\n")
         self.description = {"name": "obedient", "model_sha256": face_model.SHA256}
 
     def __enter__(self) -> Obedient:
@@ -104,6 +111,9 @@ def prepare() -> None:
     face_model.SHA256 = hashlib.sha256(MODEL).hexdigest()
     if CLOCK in os.environ:
         mad_clock()
+    if SEGMENT in os.environ:
+        segments.WHOLE_S = segments.SEGMENT_S = float(os.environ[SEGMENT])
+        segments.WARM_UP = 2
 
 
 prepare()

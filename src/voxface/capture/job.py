@@ -1,4 +1,7 @@
-"""One video of a run: what is to be done, how it is done, and what came of it. Any runner can call `do_video`."""
+"""One video of a run: what is to be done, how it is done, and what came of it. Any runner can call `do_video`.
+
+A long video is done in pieces, which lie beside the target until they are joined (pieces.py).
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,16 @@ import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from voxface.capture.options import CaptureOptions
-from voxface.errors import InputWarning, OutputError, VoxfaceError
+from voxface.errors import InputError, InputWarning, OutputError, VoxfaceError
+
+if TYPE_CHECKING:
+    from voxface.audio.video import VideoInfo
+    from voxface.capture.segments import Piece
 
 Status = Literal["captured", "kept", "failed"]
 OnProgress = Callable[[int, int], None]
@@ -40,7 +48,8 @@ class VideoResult:
     """What came of a job.
 
     status: captured now, kept from before (same content, same options), or failed with `error`.
-    frames, faces: frames looked at now, and those with a face. seconds: it took, on this machine.
+    frames, faces: frames looked at now, and those with a face. seconds: it took, on this machine; of a long video, its
+    joining.
     warnings: (code, text) of what was mended. sha256: of the video; "" where it failed. tries: how often it was begun.
     """
 
@@ -65,30 +74,73 @@ Raises what would stop every video: a missing library or model, a full disk (`st
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A job, or one piece of its video. number None: all of it, or, once its pieces lie there, their joining."""
+
+    job: VideoJob
+    number: int | None = None
+
+
+class Divided(NamedTuple):
+    """The answer to a job whose video is long: do so many pieces first, in any order, then the job again."""
+
+    pieces: int
+
+
+class PieceMade(NamedTuple):
+    """The answer to a piece: it lies beside the target."""
+
+    number: int
+
+
 def do_video(job: VideoJob, progress: OnProgress | None = None) -> VideoResult:
     """Capture one video into its target, or keep what is there. The same video and options give the same bytes.
 
     Can be killed at any instant: files are whole or absent, and doing the job again gives what one run would have
-    given. Two at once on one target are harmless.
+    given; a long video goes on at the piece where it was. Two at once on one target are harmless.
 
     Returns: "failed" with its error where the fault is the video's.
     Raises: VoxfaceError: the fault would stop every video (`stops_all`). MemoryError: it does not fit.
     """
-    begun = time.monotonic()
+    answer = do_part(Part(job), progress)
+    if isinstance(answer, Divided):
+        for number in range(answer.pieces):
+            moved = _part_of(progress, number, answer.pieces) if progress else None
+            failed = do_part(Part(job, number), moved)
+            if isinstance(failed, VideoResult):
+                return failed
+        answer = do_part(Part(job), progress)
+    return answer if isinstance(answer, VideoResult) else changing(job)
+
+
+def do_part(part: Part, progress: OnProgress | None = None) -> VideoResult | Divided | PieceMade:
+    """The step that `do_video` is made of; other processes may do other pieces at the same time. Raises: as there."""
+    began_s = time.monotonic()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", InputWarning)
         try:
-            result = _keep(job) or _capture(job, progress)
+            answer = _keep(part) or _capture(part, progress)
         except VoxfaceError as error:
             if stops_all(error):
                 raise
-            result = VideoResult(job, "failed", error=error)
+            answer = VideoResult(part.job, "failed", error=error)
+    if not isinstance(answer, VideoResult):
+        return answer
     mended = [entry.message for entry in caught if isinstance(entry.message, InputWarning)]
-    return replace(
-        result,
-        seconds=time.monotonic() - begun,
-        warnings=tuple((warning.code, warning.message) for warning in mended),
-    )
+    told = tuple((warning.code, warning.message) for warning in mended)
+    return replace(answer, seconds=time.monotonic() - began_s, warnings=told)
+
+
+def changing(job: VideoJob) -> VideoResult:
+    """What came of a video whose pieces never fit together."""
+    error = InputError(f"{job.source} changes while it is captured.", hint="Copy it first.", source=job.source)
+    return VideoResult(job, "failed", error=error)
+
+
+def _part_of(progress: OnProgress, number: int, count: int) -> OnProgress:
+    """Progress in one piece as progress in the whole, in thousandths of a piece."""
+    return lambda frames, expected: progress(round(1000 * (number + frames / max(1, expected))), 1000 * count)
 
 
 def stops_all(error: VoxfaceError) -> bool:
@@ -104,24 +156,22 @@ def pair_paths(target: str | Path) -> tuple[Path, Path]:
     return Path(target).with_name(f"{stem}.capture.json"), Path(target).with_name(f"{stem}.audio.json")
 
 
-def done_sha256(job: VideoJob) -> str | None:
-    """The SHA-256 of the video if this very content was captured into the target with the same options, else None.
+def _done(job: VideoJob) -> Mapping[str, Any] | None:
+    """The header of the target if it was made from this very content with the same options, else None.
 
     A damaged target is not done. Raises: InputError: the video cannot be read.
     """
     from voxface.capture.store import read_header
     from voxface.files import sha256_hex
 
-    if not Path(job.target).exists():
+    if job.force or not Path(job.target).exists():
         return None
     try:
         header = read_header(job.target)
     except VoxfaceError:
         return None
-    if not _same_options(header, job.options):
-        return None
-    digest = sha256_hex(job.source)
-    return digest if header.get("sha256") == digest else None
+    same = _same_options(header, job.options) and header.get("sha256") == sha256_hex(job.source)
+    return header if same else None
 
 
 def _same_options(header: Mapping[str, Any], options: CaptureOptions) -> bool:
@@ -137,32 +187,53 @@ def _same_options(header: Mapping[str, Any], options: CaptureOptions) -> bool:
     return asked.items() <= made.items()
 
 
-def _keep(job: VideoJob) -> VideoResult | None:
-    digest = None if job.force else done_sha256(job)
-    if digest is None:
+def _keep(part: Part) -> VideoResult | None:
+    from voxface.capture.pieces import drop_pieces
+
+    header = _done(part.job) if part.number is None else None
+    if header is None:
         return None
-    if job.json_pair and not all(path.exists() for path in pair_paths(job.target)):
-        _write_pair(job.target)
-    return VideoResult(job, "kept", sha256=digest)
+    if header["tracker"].get("segments", 1) > 1:
+        drop_pieces(part.job)
+    if part.job.json_pair and not all(path.exists() for path in pair_paths(part.job.target)):
+        _write_pair(part.job.target)
+    return VideoResult(part.job, "kept", sha256=header["sha256"])
 
 
-def _capture(job: VideoJob, progress: OnProgress | None) -> VideoResult:
+def _capture(part: Part, progress: OnProgress | None) -> VideoResult | Divided | PieceMade:
     from voxface.audio.video import probe_video
-    from voxface.capture.capture import capture_video
     from voxface.capture.face_model import find_face_model
-    from voxface.capture.store import save_capture
+    from voxface.capture.pieces import load_pieces, make_piece
+    from voxface.capture.segments import capture_segment, plan_segments
 
-    probe_video(job.source)  # a file that is no video is said to be none before anything is fetched for it
-    model = find_face_model(job.face_model)
+    job = part.job
+    info = probe_video(job.source, job.options.audio_track)  # before a model is fetched for what is no video
+    plan, model = plan_segments(info, job.options), find_face_model(job.face_model)
     if progress:
         progress(0, 1)
-    found = capture_video(job.source, face_model=model, options=job.options, progress=progress)
+    look = partial(capture_segment, job.source, info, face_model=model, options=job.options, progress=progress)
+    if part.number is not None:
+        if part.number < len(plan):  # else the video is another one by now, which the joining will find out
+            make_piece(job, part.number, lambda number: look(plan[number]))
+        return PieceMade(part.number)
+    pieces = load_pieces(job, len(plan)) if len(plan) > 1 else [look(plan[0])]
+    return _join(job, info, pieces, progress) if pieces else Divided(len(plan))
+
+
+def _join(job: VideoJob, info: VideoInfo, pieces: Sequence[Piece], progress: OnProgress | None) -> VideoResult:
+    from voxface.capture.capture import join_pieces
+    from voxface.capture.pieces import drop_pieces
+    from voxface.capture.store import save_capture
+
+    found = join_pieces(job.source, info, pieces, options=job.options, progress=progress)
     for path in pair_paths(job.target):
         with suppress(OSError):
             path.unlink()  # of an older capture: were we killed below, a rerun would take it for the new one's
     save_capture(job.target, found)
     if job.json_pair:
         _write_pair(job.target)
+    if len(pieces) > 1:
+        drop_pieces(job)
     return VideoResult(job, "captured", len(found.track), int(found.track.seen.sum()), sha256=found.sha256)
 
 

@@ -1,7 +1,7 @@
 """Videos in worker processes of this machine: one that crashes, hangs or eats all memory costs one video.
 
 Workers live on from video to video, since a start costs as much as seconds of video. A video whose worker died is
-tried once more, in a fresh one.
+tried once more, in a fresh one. The pieces of a long video are spread over the workers.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from multiprocessing import connection, get_context
 from pathlib import Path
 from typing import Any
 
 from voxface.capture.confine import Confines
-from voxface.capture.job import OnEvent, VideoJob, VideoResult
+from voxface.capture.job import Divided, OnEvent, Part, PieceMade, VideoJob, VideoResult, changing
 from voxface.capture.task import TIMEOUT_S, TRIES, Task
 from voxface.capture.worker import OUT_OF_MEMORY, Broke, Moved, serve
 from voxface.errors import CrashError, HangError, OutOfMemoryError, VoxfaceError
@@ -43,34 +44,100 @@ def run_local(
         confines: what the workers must do without.
     Raises: VoxfaceError: what would stop every video.
     """
-    limit, waiting = workers or default_workers(), deque(Task(job) for job in jobs)
-    idle: list[_Worker] = []
-    busy: list[_Worker] = []
+    run = _Run(jobs, on_event, workers or default_workers(), timeout_s, confines)
     try:
-        while waiting or busy:
-            while waiting and len(busy) < limit:
-                busy.append(idle.pop() if idle else _Worker(confines))
-                busy[-1].begin(waiting.popleft())
-            for worker, message in _messages(busy, timeout_s):
-                match message:
-                    case Moved(frames, expected):
-                        on_event(worker.task.job, frames, expected)
-                    case VideoResult():
-                        busy.remove(worker)
-                        idle.append(worker)
-                        yield worker.task.ended(message)
-                    case Broke(error, trace):
-                        busy.remove(worker)
-                        worker.kill()
-                        task = worker.task.died(error, trace)
-                        if len(task.deaths) < TRIES:
-                            waiting.append(task)
-                        else:
-                            yield VideoResult(task.job, "failed", error=error, tries=TRIES)
-                    case VoxfaceError():
-                        raise message
+        yield from run.results()
     finally:
-        for worker in idle + busy:
+        run.stop()
+
+
+class _Run:
+    """Tasks that wait, workers that have one or none, and the long videos that are at work in pieces."""
+
+    def __init__(
+        self, jobs: Sequence[VideoJob], on_event: OnEvent, limit: int, timeout_s: float, confines: Confines
+    ) -> None:
+        self._on_event, self._limit, self._timeout_s, self._confines = on_event, limit, timeout_s, confines
+        self._waiting = deque(Task(job) for job in jobs)
+        self._idle: list[_Worker] = []
+        self._busy: list[_Worker] = []
+        self._shares: dict[str, list[float]] = {}  # target of a divided video -> what is done of each piece
+
+    def results(self) -> Iterator[VideoResult]:
+        while self._waiting or self._busy:
+            while self._waiting and len(self._busy) < self._limit:
+                worker = self._idle.pop() if self._idle else _Worker(self._confines)
+                self._busy.append(worker)
+                worker.begin(self._waiting.popleft())
+            for worker, message in _messages(self._busy, self._timeout_s):
+                if result := self._take(worker, message):
+                    yield result
+
+    def stop(self) -> None:
+        for worker in self._idle + self._busy:
+            worker.kill()
+
+    def _take(self, worker: _Worker, message: object) -> VideoResult | None:
+        """Deal with what a worker says; give the result of a video if that is one. Raises: what stops every video."""
+        task = worker.task
+        if isinstance(message, Moved):
+            self._moved(task, message)
+            return None
+        if isinstance(message, VoxfaceError):
+            raise message
+        self._busy.remove(worker)
+        if isinstance(message, Broke):
+            worker.kill()
+            return self._again(task.died(message.error, message.trace))
+        self._idle.append(worker)
+        if isinstance(message, Divided):
+            return self._divide(task, message.pieces)
+        if isinstance(message, PieceMade):
+            self._made(task)
+            return None
+        assert isinstance(message, VideoResult)
+        self._drop(task.job)
+        return task.ended(message)
+
+    def _moved(self, task: Task, moved: Moved) -> None:
+        shares = self._shares.get(task.job.target)
+        if shares is None:
+            self._on_event(task.job, moved.frames, moved.expected)
+        elif task.number is not None:
+            shares[task.number] = moved.frames / max(1, moved.expected)
+            self._on_event(task.job, round(1000 * sum(shares)), 1000 * len(shares))
+
+    def _again(self, task: Task) -> VideoResult | None:
+        if len(task.deaths) < TRIES:
+            self._waiting.append(task)
+            return None
+        self._drop(task.job)
+        return VideoResult(task.job, "failed", error=task.deaths[-1], tries=TRIES)
+
+    def _divide(self, task: Task, pieces: int) -> VideoResult | None:
+        """A long video: its pieces come first, ahead of other videos, so that it is not the last to be done."""
+        if task.job.target in self._shares:
+            self._drop(task.job)
+            return changing(task.job)
+        self._shares[task.job.target] = [0.0] * pieces
+        self._waiting.extendleft(replace(task, number=number) for number in reversed(range(pieces)))
+        return None
+
+    def _made(self, task: Task) -> None:
+        shares = self._shares[task.job.target]
+        shares[task.number or 0] = 1.0
+        at_work = [
+            other for other in (*self._waiting, *(worker.task for worker in self._busy)) if other.job == task.job
+        ]
+        if not at_work:
+            self._waiting.appendleft(Task(task.job))
+
+    def _drop(self, job: VideoJob) -> None:
+        """A video has come to its end: nobody need work on a piece of it any more."""
+        self._shares.pop(job.target, None)
+        self._waiting = deque(task for task in self._waiting if task.job != job)
+        for worker in [worker for worker in self._busy if worker.task.job == job]:
+            self._busy.remove(worker)
             worker.kill()
 
 
@@ -103,7 +170,7 @@ class _Worker:
     def begin(self, task: Task) -> None:
         self.task, self.silent_s = task, 0.0
         with suppress(OSError):  # it died meanwhile: the pipe will say so
-            self.pipe.send(task.job)
+            self.pipe.send(Part(task.job, task.number))
 
     def message(self) -> Any:
         """What it says; Broke if it died."""
@@ -135,7 +202,11 @@ def _messages(busy: Sequence[_Worker], timeout_s: float) -> Iterator[tuple[_Work
     ready = connection.wait([worker.pipe for worker in busy], _LOOK_EVERY_S)
     passed_s = min(time.monotonic() - before, 2 * _LOOK_EVERY_S)  # longer: we were stopped ourselves, so were they
     for worker in tuple(busy):
-        yield worker, worker.message() if worker.pipe in ready else worker.silence(passed_s, timeout_s)
+        if worker not in busy:  # killed while we told of another
+            continue
+        message = worker.message() if worker.pipe in ready else worker.silence(passed_s, timeout_s)
+        if message is not None:
+            yield worker, message
 
 
 def _death(job: VideoJob, exit_code: int | None) -> VoxfaceError:

@@ -18,10 +18,11 @@ _BYTES_A_SECOND = 20e6  # of a slow disk: a large file may be silent for so much
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A job, and what became of the workers that tried it."""
+    """A job, or one piece of its video (job.Part), and what became of the workers that tried it."""
 
     job: VideoJob
     deaths: tuple[VoxfaceError, ...] = ()
+    number: int | None = None
 
     def died(self, error: VoxfaceError, trace: str = "") -> Task:
         """The next try. trace: for the one who mends a bug; --debug shows it."""

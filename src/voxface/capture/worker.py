@@ -12,7 +12,7 @@ from voxface.capture.confine import Confines, confine
 from voxface.errors import CrashError, VoxfaceError
 
 if TYPE_CHECKING:
-    from voxface.capture.job import VideoJob
+    from voxface.capture.job import Part
 
 OUT_OF_MEMORY = 86
 """Exit code of a worker whose memory did not suffice, even for a message."""
@@ -21,14 +21,14 @@ _SPEAK_EVERY_S = 0.2
 
 
 class Moved(NamedTuple):
-    """Frames done and expected of the job at hand."""
+    """Frames done and expected of the part at hand."""
 
     frames: int
     expected: int
 
 
 class Broke(NamedTuple):
-    """The job met a bug; the worker is not to be trusted any more. trace: for the one who mends it."""
+    """The part met a bug; the worker is not to be trusted any more. trace: for the one who mends it."""
 
     error: VoxfaceError
     trace: str
@@ -37,22 +37,22 @@ class Broke(NamedTuple):
 def serve(pipe: Connection[Any, Any], confines: Confines) -> None:
     """The worker's main loop, until the pipe is closed.
 
-    Answers each VideoJob with any number of Moved, then a VideoResult, or Broke, or a VoxfaceError that would stop
-    every video.
+    Answers each job.Part with any number of Moved, then what job.do_part gives, or Broke, or a VoxfaceError that would
+    stop every video.
     """
     try:
         confine(confines)
-        from voxface.capture.job import do_video  # after confine: numpy may start threads
+        from voxface.capture.job import do_part  # after confine: numpy may start threads
 
         while True:
-            job: VideoJob = pipe.recv()
+            part: Part = pipe.recv()
             try:
-                pipe.send(do_video(job, _Speaker(pipe)))
+                pipe.send(do_part(part, _Speaker(pipe)))
             except Exception as error:
                 if isinstance(error, VoxfaceError | MemoryError):
                     raise
-                text = f"{job.source} met a bug: {type(error).__name__}: {error}."
-                told = CrashError(text, hint="Please report it, with --debug.", source=job.source)
+                text = f"{part.job.source} met a bug: {type(error).__name__}: {error}."
+                told = CrashError(text, hint="Please report it, with --debug.", source=part.job.source)
                 pipe.send(Broke(told, traceback.format_exc()))
     except EOFError:
         return
