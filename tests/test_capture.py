@@ -223,7 +223,7 @@ def test_missing_mediapipe_and_system_libraries(monkeypatch: pytest.MonkeyPatch)
     """Without MediaPipe: the pip line; with it but without libEGL: the apt line. Exit code 4."""
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "mediapipe", None)
-        with pytest.raises(MissingDependencyError, match=r"pip install 'voxface\[capture\]'"):
+        with pytest.raises(MissingDependencyError, match=r"pip install 'voxface\[capture,mediapipe\]'"):
             mediapipe_tracker.load_mediapipe()
 
     class NoEgl:

@@ -189,13 +189,14 @@ def test_capture_end_to_end(shared: Path, model: FaceModel, tmp_path: Path) -> N
 
 def test_one_bad_video_does_not_stop_the_others(shared: Path, model: FaceModel, tmp_path: Path) -> None:
     """A folder with a text file called .mp4: the good one is captured, the bad one is named, exit 5; the notice about
-    usage metrics comes once."""
+    MediaPipe's usage metrics comes once."""
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.mp4").write_text("this is no video")
     pictures = pictures_of(shared / "grid_dev" / "sbia1a.mp4", 3)
     make_video(tmp_path / "in" / "b.mp4", np.arange(3) / 25, pictures=pictures, sound=tone(0.2), sound_codec="aac")
     settings = {face_model.ENVIRONMENT: str(model.path)}
-    done = program(tmp_path / "in", "-o", tmp_path / "out", home=tmp_path, **settings)
+    order = (tmp_path / "in", "--tracker", "mediapipe", "-o", tmp_path / "out")
+    done = program(*order, home=tmp_path, **settings)
     assert done.returncode == 5, done.stderr
     assert "error[E-VIDEO-FORMAT]" in done.stderr
     assert "a.mp4" in done.stderr
@@ -203,7 +204,7 @@ def test_one_bad_video_does_not_stop_the_others(shared: Path, model: FaceModel, 
     assert "1 captured" in done.stdout
     assert "Traceback" not in done.stderr
     assert {path.name for path in (tmp_path / "out").iterdir()} == {f"b{SUFFIX}", journal.FILE}
-    again = program(tmp_path / "in", "-o", tmp_path / "out", home=tmp_path, **settings)
+    again = program(*order, home=tmp_path, **settings)
     assert again.returncode == 5
     assert "usage metrics" not in again.stderr
 

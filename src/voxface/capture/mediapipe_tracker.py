@@ -213,8 +213,8 @@ def load_mediapipe() -> Any:
         import mediapipe
         from mediapipe.tasks.python import vision  # noqa: F401 - loads what Image needs
     except ModuleNotFoundError as error:
-        text = f"capture needs MediaPipe, which is not installed ({error})."
-        raise MissingDependencyError(text, hint="pip install 'voxface[capture]'") from error
+        text = f"--tracker mediapipe needs MediaPipe, which is not installed ({error})."
+        raise MissingDependencyError(text, hint="pip install 'voxface[capture,mediapipe]'") from error
     except (ImportError, OSError) as error:
         raise _system_library(error) from error
     return mediapipe
