@@ -64,8 +64,10 @@ def _whole(capture: Capture, level: Array, valid: Array, first: int, last: int) 
     track, rows = capture.track, len(level)
     middle, scale = LOW / 2, LOW / 2 / _MOST_DEG
     turn = np.degrees(euler_angles(track.head[:, 3:].astype(np.float64)))[:, :2]
-    at = np.clip(np.searchsorted(track.times_s, np.linspace(0, rows / ROW_RATE_HZ, _POINTS)), 0, max(len(track) - 1, 0))
-    angle = np.where(track.seen[:, None], middle - np.clip(turn, -_MOST_DEG, _MOST_DEG) * scale, np.nan)[at]
+    angle = np.where(track.seen[:, None], middle - np.clip(turn, -_MOST_DEG, _MOST_DEG) * scale, np.nan)
+    if len(track):
+        at = np.searchsorted(track.times_s, np.linspace(0, rows / ROW_RATE_HZ, _POINTS))
+        angle = angle[np.minimum(at, len(track) - 1)]
     x = WIDTH / rows
     cuts = track.times_s[1:][np.diff(track.shot) > 0] * ROW_RATE_HZ * x
     bounds = "".join(f"M0 {middle + side * TURNED_DEG * scale:.0f}h{WIDTH}" for side in (-1, 1))
