@@ -70,17 +70,18 @@ def train(
     json: Json = False,
 ) -> None:
     """Train a net on a dataset. Ctrl-C leaves a checkpoint; --resume goes on from it, exact to the last bit."""
+    from voxface.training.processes import launch, launched, leads
+
+    if processes > 1 and not launched():
+        raise SystemExit(launch([sys.executable, "-m", "voxface.cli.main", *sys.argv[1:]], processes))
     with running(quiet, verbose, debug, json) as out, training_installed():
         from voxface.training.gather import gather
         from voxface.training.loop import train as run
         from voxface.training.loop import use_threads
-        from voxface.training.processes import launch, launched, leads
         from voxface.training.team import Machine
 
         chosen = choose(recipe, steps, seed, width, look_ahead, model, features, batch, patience, precision)
         machine = Machine(device, loaders, tensorboard=tensorboard)
-        if processes > 1 and not launched():
-            raise SystemExit(launch([sys.executable, "-m", "voxface.cli.main", *sys.argv[1:]], processes))
         found = gather(dataset, teacher or [], sound or [], phones, rest_minutes, threads)
         out.quiet |= not leads()
         out.say(f"{found.about['data']}; {len(found.held_out)} to validate on; {chosen.steps} steps.")

@@ -202,8 +202,8 @@ def _validate(run: Run, setting: Setting, log: TrainingLog | None) -> dict[str, 
     if setting.held_out is None:
         return {}
     found: dict[str, float] = {}
+    net = MODELS[setting.recipe.model][1](setting.recipe.config)  # draws its weights: all generators stay in step
     if setting.team.leads:
-        net = MODELS[setting.recipe.model][1](setting.recipe.config)
         net.load_state_dict(run.mean)
         result: Validation = validate(net.eval(), setting.held_out, setting.recipe)
         found = result.to_json()

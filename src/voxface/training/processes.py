@@ -18,7 +18,7 @@ from typing import IO, Any
 
 _LAUNCHER = "VOXFACE_LAUNCHER"
 _GRACE_S = 20.0  # once one has ended badly, the others have so long to notice
-_LOOK_S = 0.1
+_LOOK_S = 0.02
 
 
 def launched() -> bool:
@@ -43,7 +43,7 @@ def launch(command: Sequence[str], processes: int) -> int:
     A signal that comes here goes to each of them. When one fails, the others are given time to end by themselves.
 
     Returns: the exit code of the first that failed, else 0. What the others than the leading one say is shown only
-        if it was one of them that failed first.
+        if one of them failed first, and otherwise than the leading one.
     """
     with tempfile.TemporaryFile() as said:
         port = _free_port()
@@ -54,7 +54,7 @@ def launch(command: Sequence[str], processes: int) -> int:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-        if failed:
+        if failed and children[failed].returncode != children[0].returncode:  # else the leading one has said it
             said.seek(0)
             sys.stderr.write(said.read().decode("utf-8", "replace"))
     code = children[failed or 0].returncode
@@ -86,14 +86,20 @@ def _pass_on(children: Sequence[subprocess.Popen[bytes]]) -> Any:
 
 def _wait(children: Sequence[subprocess.Popen[bytes]]) -> int | None:
     """Until all have ended: the first that failed, or None."""
-    failed: int | None = None
-    until = float("inf")
-    while any(child.poll() is None for child in children):
-        bad = next((rank for rank, child in enumerate(children) if child.returncode), None)
-        if failed is None and bad is not None:
-            failed, until = bad, time.monotonic() + _GRACE_S
+    failed, until = None, float("inf")
+    while True:
+        running = [child for child in children if child.poll() is None]
+        if failed is None and (failed := _failed(children)) is not None:
+            until = time.monotonic() + _GRACE_S
+        if not running:
+            return failed
         if time.monotonic() > until:
-            for child in children:
+            for child in running:
                 child.kill()
         time.sleep(_LOOK_S)
-    return failed if failed is not None else next((rank for rank, c in enumerate(children) if c.returncode), None)
+
+
+def _failed(children: Sequence[subprocess.Popen[bytes]]) -> int | None:
+    """One that ended badly; rather one that was killed: the others ended because it did."""
+    bad = [rank for rank, child in enumerate(children) if child.returncode]
+    return min(bad, key=lambda rank: children[rank].returncode >= 0) if bad else None

@@ -76,7 +76,7 @@ class Team:
             summed: Tensor = self.fabric.all_reduce(tensor, reduce_op="sum")
             return summed
         except RuntimeError as error:
-            raise _alone(error) from error
+            raise _alone() from error
 
     def told(self, value: Any) -> Any:
         """What the leading process says. Raises: TrainingError: one of them has ended."""
@@ -85,7 +85,7 @@ class Team:
         try:
             return self.fabric.broadcast(value)
         except RuntimeError as error:
-            raise _alone(error) from error
+            raise _alone() from error
 
     def sum_gradients(self, net: torch.nn.Module) -> None:
         """Replace the gradients of this process's crops by those of the whole batch."""
@@ -125,10 +125,9 @@ class _WholeBatch(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def _alone(error: RuntimeError) -> TrainingError:
+def _alone() -> TrainingError:
     return TrainingError(
-        f"another process of this run has ended: {str(error).splitlines()[0]}",
-        hint="What it said stands above; the last checkpoint is kept: go on with --resume.",
+        "another process of this run has ended.", hint="The state before this step is kept: go on with --resume."
     )
 
 
