@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from voxface.capture.options import CaptureOptions
+from voxface.capture.remote import is_remote_job, through_copies
 from voxface.errors import InputError, InputWarning, OutputError, VoxfaceError
 
 if TYPE_CHECKING:
@@ -116,6 +117,8 @@ def do_video(job: VideoJob, progress: OnProgress | None = None) -> VideoResult:
 
 def do_part(part: Part, progress: OnProgress | None = None) -> VideoResult | Divided | PieceMade:
     """The step that `do_video` is made of; other processes may do other pieces at the same time. Raises: as there."""
+    if part.number is None and is_remote_job(part.job):
+        return through_copies(part.job, do_video, progress)
     began_s = time.monotonic()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", InputWarning)
