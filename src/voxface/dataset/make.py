@@ -43,7 +43,7 @@ def make(source: Path, folder: Path, speakers: SpeakerRule, ceiling_db: float, o
     capture = load_source(source)
     speaker = speakers.of(source, capture.name)
     plain = _plain(capture, digest, ceiling_db, offset_ms)
-    known = _known(folder / plain.file)
+    known = _known(folder, plain)
     numbers = measure(capture)
     if known:
         return Made(source, speaker, known, numbers, True)
@@ -75,9 +75,11 @@ def _frame_ms(times_s: Array) -> float:
     return round(1000 * float(np.median(np.diff(times_s))), 3) if len(times_s) > 1 else 0.0
 
 
-def _known(path: Path) -> Facts | None:
-    """The facts of a recording that an earlier build left, or None where it left nothing that can be read."""
+def _known(folder: Path, plain: Facts) -> Facts | None:
+    """The facts of a recording that an earlier build left; None where it left nothing that can be read, or another."""
+    path = folder / plain.file
     try:
-        return read_facts(path) if path.is_file() else None
+        facts = read_facts(path) if path.is_file() else None
     except (DatasetError, InputError):
         return None
+    return facts if facts and facts.file == plain.file else None
