@@ -119,6 +119,25 @@ def test_the_real_face_model_is_known(shared: Path, monkeypatch: pytest.MonkeyPa
     assert checks.face_model().state == "ok"
 
 
+def test_the_light_tracker_is_opened(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With LiteRT and the face model it is tried and ready; without either, what is missing is named with its line."""
+    pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed: pip install 'voxface[capture]'")
+    monkeypatch.setenv("VOXFACE_FACE_LANDMARKER", str(shared / "face_landmarker.task"))
+    found = checks.light_tracker(checks.face_model())
+    assert (found.state, found.hint) == ("ok", "")
+    assert "ready in" in found.text
+    monkeypatch.setenv("VOXFACE_FACE_LANDMARKER", str(shared / "no.task"))
+    found = checks.light_tracker(checks.face_model())
+    assert found.state == "missing"
+    assert "landmarker is missing" in found.text
+    assert "VOXFACE_FACE_LANDMARKER" in found.hint
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
+    found = checks.light_tracker(checks.face_model())
+    assert found.state == "missing"
+    assert "LiteRT" in found.text
+    assert "voxface[capture]" in found.hint
+
+
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """A pretended set of installed packages."""

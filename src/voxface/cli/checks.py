@@ -51,7 +51,9 @@ def all_checks() -> Iterator[Check]:
     yield from extras()
     yield from clashes()
     yield voices()
-    yield face_model()
+    found = face_model()
+    yield found
+    yield light_tracker(found)
     yield from bundles()
     yield self_test()
 
@@ -192,6 +194,29 @@ def face_model() -> Check:
             "models", "face landmarker", "missing", f"{where} is another file: its SHA-256 differs", hint, values
         )
     return Check("models", "face landmarker", "ok", f"{where}, sha256 {SHA256[:16]}…", values=values)
+
+
+def light_tracker(model: Check) -> Check:
+    """Whether capture could find faces: LiteRT loads the face landmarker that `face_model` found, and runs it."""
+    import numpy as np
+
+    from voxface.capture.face_model import find_face_model
+    from voxface.capture.light.nets import litert_version, load_litert
+    from voxface.capture.trackers import open_tracker
+
+    name, values = "light tracker", {"litert": litert_version()}
+    try:
+        load_litert()
+        if model.state != "ok":
+            text = f"LiteRT {values['litert']} loads; the face landmarker is missing"
+            return Check("models", name, "missing", text, model.hint, values)
+        begun = time.perf_counter()
+        with open_tracker("light")(find_face_model(model.values["path"])) as tracker:
+            tracker.look(0.0, np.zeros((64, 64, 3), np.uint8))
+    except VoxfaceError as error:
+        return Check("models", name, "missing", error.message, error.hint, values)
+    text = f"LiteRT {values['litert']}, ready in {time.perf_counter() - begun:.2f} s"
+    return Check("models", name, "ok", text, values=values)
 
 
 def voices() -> Check:
