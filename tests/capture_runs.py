@@ -15,6 +15,7 @@ import numpy as np
 
 from tests import capture_program
 from tests.videos import grey, make_video, tone
+from voxface.capture.face_model import ENVIRONMENT
 from voxface.capture.journal import FILE
 
 ROOT = Path(__file__).parents[1]
@@ -38,13 +39,14 @@ class Folder:
     def command(self, *flags: str | Path, before: Sequence[str] = ()) -> list[str]:
         """The program on all videos, or on one if the flags begin with it."""
         program = [*before, sys.executable, "-m", "tests.capture_program", "capture"]
-        fixed = ("-o", self.out, "--tracker", "obedient", "--face-model", self.place / "model.task")
+        fixed = ("-o", self.out, "--tracker", "obedient")
         videos = () if flags and isinstance(flags[0], Path) else (self.videos,)
         return [*program, *map(str, (*videos, *fixed, *flags))]
 
     def start(self, *flags: str | Path, before: Sequence[str] = (), **env: str) -> subprocess.Popen[str]:
         """A run in a group of its own, as a shell would start it."""
-        settings = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(self.place), **env}
+        places = {"XDG_CACHE_HOME": str(self.place), ENVIRONMENT: str(self.place / "model.task")}
+        settings = {**os.environ, "PYTHONPATH": str(ROOT), **places, **env}
         return subprocess.Popen(
             self.command(*flags, before=before), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             cwd=self.place, env=settings, start_new_session=True,

@@ -7,7 +7,10 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,8 +18,9 @@ import pytest
 pytest.importorskip("av", reason="PyAV is not installed: pip install 'voxface[capture]'")
 pytest.importorskip("safetensors", reason="safetensors is not installed: pip install 'voxface[capture]'")
 
-from tests.capture_program import BUG, CALL, CLOCK, CRASH, DIE, EAT, HANG, ONCE, PORT, SANE, SLOW
+from tests.capture_program import BUG, CALL, CLOCK, CRASH, DIE, EAT, HANG, MODEL, ONCE, PORT, SANE, SLOW
 from tests.capture_runs import Folder, members, wait_for
+from voxface.capture.face_model import ENVIRONMENT, ENVIRONMENT_URL
 from voxface.capture.journal import FILE
 
 linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes through Linux' /proc")
@@ -200,6 +204,48 @@ def test_workers_without_network(folder: Folder) -> None:
         assert "--no-network-worker needs" in done.stderr
         pytest.skip(f"this system cannot isolate: {done.stderr}")
     assert "face in 80.0%" in done.stdout, done.stderr
+
+
+def test_the_model_is_fetched_once(folder: Folder) -> None:
+    """V18: the program fetches the landmarker, once and before it starts workers, also where they have no network."""
+    asked = []
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(MODEL)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    for name in "abc":
+        folder.add(name)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever).start()
+        url = {ENVIRONMENT: "", ENVIRONMENT_URL: f"http://127.0.0.1:{server.server_port}"}
+        done = folder.run("--no-network-worker", "--jobs", "3", **url)
+        server.shutdown()
+    if "--no-network-worker needs" in done.stderr:
+        pytest.skip(f"this system cannot isolate: {done.stderr}")
+    assert done.returncode == 0, done.stderr
+    assert asked == ["/face_landmarker.task"]
+
+
+def test_the_program_itself_reads_no_video(tmp_path: Path) -> None:
+    """What can crash is loaded by workers alone: neither PyAV nor a tracker is in the process that you started."""
+    text = tmp_path / "a.mp4"
+    text.write_text("no video")
+    code = (
+        "import atexit, sys; from voxface.cli.main import main;"
+        "atexit.register(lambda: print([m for m in ('av', 'mediapipe', 'ai_edge_litert') if m in sys.modules]));"
+        f"sys.argv = ['voxface', 'capture', {str(text)!r}, '-o', {str(tmp_path / 'out')!r}]; main()"
+    )
+    settings = {**os.environ, ENVIRONMENT: str(tmp_path / "nowhere")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=settings, check=False)
+    assert (done.returncode, done.stdout) == (3, "[]\n"), done.stderr
+    assert "E-VIDEO-FORMAT" in done.stderr
 
 
 @pytest.mark.parametrize(

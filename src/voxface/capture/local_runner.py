@@ -25,6 +25,7 @@ from voxface.capture.worker import OUT_OF_MEMORY, Broke, Moved, serve
 from voxface.errors import CrashError, HangError, OutOfMemoryError, VoxfaceError
 
 _LOOK_EVERY_S = 1.0
+_KILLED = -9  # signal.SIGKILL, which Windows does not know
 _WORKER_BYTES = 1 << 30  # what a tracker, pictures and values need, with room
 
 
@@ -37,6 +38,8 @@ def run_local(
     confines: Confines = Confines(),
 ) -> Generator[VideoResult, None, None]:
     """Do the jobs in worker processes; give each result when it is there (job.Runner).
+
+    A script of yours that calls it does so under `if __name__ == "__main__"`: the workers load it too.
 
     Args:
         workers: processes at a time; default one per core, fewer where memory is short. Never more than jobs.
@@ -214,7 +217,7 @@ def _death(job: VideoJob, exit_code: int | None) -> VoxfaceError:
     if exit_code == OUT_OF_MEMORY:
         text, hint = f"{job.source} needs more memory than its process may have.", "--memory-limit allows more."
         return OutOfMemoryError(text, hint=hint, source=job.source)
-    if exit_code == -signal.SIGKILL:
+    if exit_code == _KILLED:
         text, hint = f"{job.source}: its process was killed, probably for lack of memory.", "Try fewer --jobs."
         return OutOfMemoryError(text, hint=hint, source=job.source)
     name = signal.Signals(-exit_code).name if exit_code and exit_code < 0 else f"exit code {exit_code}"

@@ -220,7 +220,7 @@ class _Moved:
         if said:
             self._out.say(said)
         self._bar.describe(Path(job.source).name)
-        self.to(job, frames / expected)
+        self.to(job, frames / max(1, expected))
 
     def to(self, job: VideoJob, share: float) -> None:
         self._bar.advance(share - self._shares.get(job.source, 0.0))
