@@ -48,11 +48,11 @@ class Album:
 
 
 def choose(pictures: Sequence[Picture], most: int = MOST_PICTURES) -> tuple[Picture, ...]:
-    """Those nearest to the middles of `most` equal parts of the time that they cover, each once, in order."""
+    """Those nearest to `most` times at even distances from the first to the last, each once, in order."""
     if len(pictures) <= most:
         return tuple(pictures)
     times = np.array([time_s for time_s, _ in pictures])
-    wanted = times[0] + (times[-1] - times[0]) * (np.arange(most) + 0.5) / most
+    wanted = np.linspace(times[0], times[-1], most)
     return tuple(pictures[at] for at in sorted({int(np.abs(times - time_s).argmin()) for time_s in wanted}))
 
 

@@ -82,8 +82,8 @@ def judge(numbers: Numbers, offset: Offset | None = None, corrected: bool = Fals
         offset: of the recording or of the group that it was pooled with (dataset.offsets); None: not estimated.
         corrected: the face is moved back by it.
     """
-    found = [(rule.verdict(value), rule.text.format(value)) for rule, value in _values(numbers)]
-    found += _sync(numbers, offset, corrected)
+    found = about_sync(numbers, offset, corrected)
+    found += [(rule.verdict(value), rule.text.format(value)) for rule, value in _values(numbers)]
     worst_first = sorted((one for one in found if one[0] != GOOD), key=lambda one: -VERDICTS.index(one[0]))
     return Judgement(worst_first[0][0] if worst_first else GOOD, tuple(reason for _, reason in worst_first))
 
@@ -92,7 +92,7 @@ def _values(numbers: Numbers) -> list[tuple[Rule, Any]]:
     return [(rule, value) for rule in RULES if (value := getattr(numbers, rule.number)) is not None]
 
 
-def _sync(numbers: Numbers, offset: Offset | None, corrected: bool) -> list[tuple[str, str]]:
+def about_sync(numbers: Numbers, offset: Offset | None, corrected: bool) -> list[tuple[str, str]]:
     """What sound and lips say together; the hint of a few seconds counts only where no more is known."""
     long_enough = numbers.face_seconds >= LEAST_SECONDS
     if numbers.sound_r is not None and numbers.sound_r < LEAST_R:

@@ -116,7 +116,7 @@ def _who(one: Judged, numbers: Numbers | None, splits: Mapping[str, str]) -> Htm
     name = one.made.facts.name if one.made else one.source.name.split(".")[0]
     split = splits.get(one.made.facts.file, "same video twice") if one.made and not one.error else "not in the dataset"
     words = [one.made.speaker] if one.made else []
-    words += [split, clock_text(numbers.seconds)] if numbers else [split]
+    words += [split, clock_text(numbers.seconds).replace(" ", "\u00a0")] if numbers else [split]
     return tag(
         "header",
         tag("h3", name, title=str(one.source)),

@@ -90,7 +90,7 @@ def lag_curve(r: tuple[float, ...]) -> Html:
         return Html()
     width, height = 160, 96
     x = (LAGS_MS - LAGS_MS[0]) / (LAGS_MS[-1] - LAGS_MS[0]) * width
-    y = height - 16 - np.clip(r, -0.2, 1) / 1.2 * (height - 20)
+    y = height - 24 - (np.clip(r, -0.2, 1) + 0.2) / 1.2 * (height - 30)
     best = int(np.flatnonzero(QuickSync(r).best_ms == LAGS_MS)[0])
     return tag(
         "svg",

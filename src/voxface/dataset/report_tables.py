@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from voxface.dataset.judged import Judged
 from voxface.dataset.manifest import Manifest
 from voxface.dataset.quality_numbers import Numbers
-from voxface.dataset.quality_verdict import APART_R, GOOD, LEAST_R, RULES, VERDICTS
+from voxface.dataset.quality_verdict import APART_R, GOOD, LEAST_R, RULES, VERDICTS, about_sync
 from voxface.dataset.report_html import Html, join, tag
 from voxface.dataset.sync import LEAST_SECONDS, WORST_MS
 from voxface.face.rig import ARKIT
@@ -57,7 +57,9 @@ def number_grid(one: Judged, numbers: Numbers) -> Html:
         for label, name, form, title in SHOWN
         if (value := getattr(numbers, name)) is not None and value != usual.get(name)
     ]
-    return tag("dl", _cell("A/V", sync_text(one, numbers), GOOD, "offset of face and sound"), *cells)
+    sync = about_sync(numbers, one.offset, corrected=bool(one.made and one.made.facts.offset_ms))
+    verdict = sync[0][0] if sync else GOOD
+    return tag("dl", _cell("A/V", sync_text(one, numbers), verdict, "offset of face and sound"), *cells)
 
 
 def _cell(label: str, text: str, verdict: str, title: str) -> Html:
