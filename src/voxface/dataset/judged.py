@@ -33,7 +33,8 @@ class Judged:
 
 def refused(source: Path, error: VoxfaceError) -> Judged:
     """A capture that no recording can be made from."""
-    return Judged(source, Judgement(LEAVE_OUT, (error.message,)), error=error)
+    reason = error.message.replace(str(source), source.name)  # a page that is passed on should not tell folders
+    return Judged(source, Judgement(LEAVE_OUT, (reason,)), error=error)
 
 
 def judge_all(made: Sequence[Made], offsets: Mapping[Group, Offset], keep: str, correct: bool) -> list[Judged]:

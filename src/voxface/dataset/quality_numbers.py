@@ -10,9 +10,8 @@ import numpy as np
 
 from voxface.audio.features import FeatureSpec
 from voxface.capture.store import Capture
-from voxface.dataset.align import align
 from voxface.dataset.loudness import SPEECH_DB, relative_level_db
-from voxface.dataset.quick_sync import QuickSync, quick_sync
+from voxface.dataset.quick_sync import QuickSync, lip_rows, quick_sync
 from voxface.dataset.sync import SyncRows
 from voxface.face.axes import euler_angles
 from voxface.face.compare import pearson
@@ -116,8 +115,8 @@ def measure(capture: Capture) -> Numbers:
 def _sync(capture: Capture) -> QuickSync | None:
     """The first ten minutes of sound and lips, compared."""
     samples = capture.samples[: _MOST_S * SAMPLE_RATE_HZ]
-    face = align(capture.track, row_count(len(samples)))
-    return quick_sync(SyncRows(run_whole(FeatureSpec().extractor(), samples), face.gap, face.valid))
+    gap, valid = lip_rows(capture.track, row_count(len(samples)))
+    return quick_sync(SyncRows(run_whole(FeatureSpec().extractor(), samples), gap, valid))
 
 
 def _face(track: FaceTrack, picture_pixels: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 
-from voxface.capture.store import Capture
+from voxface.capture.store import SUFFIX, Capture
 from voxface.dataset.judged import Judged
 from voxface.dataset.manifest import Manifest
 from voxface.dataset.quality_numbers import Numbers, measure
@@ -113,13 +113,13 @@ def _row(
 
 def _who(one: Judged, numbers: Numbers | None, splits: Mapping[str, str]) -> Html:
     """Name, speaker, where it went, verdict and reasons."""
-    name = one.made.facts.name if one.made else one.source.name.split(".")[0]
+    name = one.made.facts.name if one.made else one.source.name.removesuffix(SUFFIX)
     split = splits.get(one.made.facts.file, "same video twice") if one.made and not one.error else "not in the dataset"
     words = [one.made.speaker] if one.made else []
     words += [split, clock_text(numbers.seconds).replace(" ", "\u00a0")] if numbers else [split]
     return tag(
         "header",
-        tag("h3", name, title=str(one.source)),
+        tag("h3", name, title=f"{one.source.parent.name}/{one.source.name}"),
         tag("p", " · ".join(words)),
         tag("em", one.judgement.verdict),
         tag("ul", *(tag("li", reason) for reason in one.judgement.reasons)),

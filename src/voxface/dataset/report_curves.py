@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from voxface.capture.store import Capture
-from voxface.dataset.align import align
 from voxface.dataset.loudness import SPEECH_DB, relative_level_db
 from voxface.dataset.quality_numbers import TURNED_DEG
-from voxface.dataset.quick_sync import LAGS_MS, QuickSync
+from voxface.dataset.quick_sync import LAGS_MS, QuickSync, lip_rows
 from voxface.dataset.report_html import Html, join, tag
 from voxface.face.axes import euler_angles
 from voxface.stream import Array
@@ -25,12 +24,12 @@ _POINTS = 200
 def curves(capture: Capture) -> Html:
     """Two strips: eight seconds of lip gap beside the level of the sound; head, cuts and mask over the whole length."""
     rows = row_count(len(capture.samples))
-    level, face = relative_level_db(capture.samples), align(capture.track, rows)
-    first = busiest(level > -SPEECH_DB, face.valid)
+    level, (gap, valid) = relative_level_db(capture.samples), lip_rows(capture.track, rows)
+    first = busiest(level > -SPEECH_DB, valid)
     last = min(rows, first + int(_PIECE_S * ROW_RATE_HZ))
     return join(
-        _talk(level[first:last], face.gap[first:last], face.valid[first:last], first / ROW_RATE_HZ),
-        _whole(capture, level, face.valid, first, last),
+        _talk(level[first:last], gap[first:last], valid[first:last], first / ROW_RATE_HZ),
+        _whole(capture, level, valid, first, last),
     )
 
 
