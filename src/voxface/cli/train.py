@@ -92,8 +92,10 @@ def train(
                 found.recordings, found.held_out, chosen, output, about=found.about, resume=resume, force=force,
                 start_from=start_from, machine=machine, report=meter.report,
             )  # fmt: skip
-        text = f"{output}: {meter.text()}{validation_text(values)}"
-        out.result(text, run=str(output), steps=meter.before or chosen.steps, steps_per_s=meter.pace, validation=values)
+        if leads():
+            text = f"{output}: {meter.text()}{validation_text(values)}"
+            steps_done = meter.before or chosen.steps
+            out.result(text, run=str(output), steps=steps_done, steps_per_s=meter.pace, validation=values)
 
 
 class Meter:
