@@ -7,22 +7,18 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reads it when it is imported
-os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
-
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'voxface[ray]'")
 pytest.importorskip("av", reason="PyAV is not installed: pip install 'voxface[capture]'")
 
 from tests.faulty_videos import do_faulty
+from tests.two_nodes import kill_at_work, two_nodes, until, workers
 from voxface.capture import ray_runner
 from voxface.capture.job import VideoJob, VideoResult, do_video
 from voxface.capture.journal import FILE as JOURNAL
@@ -39,50 +35,23 @@ from voxface.errors import (
     OutputError,
 )
 
+SETS = ("grid_dev", "wild_dev")
 FPS = "5"  # frames a second that are looked at: the values do not matter here
-QUICK = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 3}
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """A head and one more node, a CPU each."""
+    """Two nodes."""
     if not Path("/proc/self/stat").exists():
         pytest.skip("the processes of the nodes are looked up in /proc, which this system does not have")
-    from ray.cluster_utils import Cluster
-
-    node = {"num_cpus": 1, "object_store_memory": 80_000_000}
-    made = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False, "_system_config": QUICK})
-    made.add_node(**node)
-    made.wait_for_nodes()
-    yield made
-    made.shutdown()
-
-
-def workers(node: Any) -> list[int]:
-    """Processes of a node that have a task at hand."""
-    raylet, found = node.all_processes["raylet"][0].process.pid, []
-    for entry in Path("/proc").iterdir():
-        try:
-            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == raylet and (entry / "cmdline").read_bytes().startswith(b"ray::_work"):
-                found.append(int(entry.name))
-        except (OSError, ValueError, IndexError):
-            continue
-    return found
-
-
-def until(ready: Callable[[], Any], seconds: float = 60) -> Any:
-    """Wait for something; its value."""
-    for _ in range(int(seconds / 0.02)):
-        if found := ready():
-            return found
-        time.sleep(0.02)
-    pytest.fail(f"waited {seconds} s for {ready}")
+    with two_nodes() as made:
+        yield made
 
 
 def start(output: Path, shared: Path, *more: str) -> subprocess.Popen[str]:
-    """`voxface capture` of five real clips, as a user runs it."""
-    command = [sys.executable, "-m", "voxface.cli.main", "capture", str(shared / "grid_dev"), "-o", str(output)]
+    """`voxface capture` of nine real clips, as a user runs it."""
+    videos = [str(shared / name) for name in SETS]
+    command = [sys.executable, "-m", "voxface.cli.main", "capture", *videos, "-o", str(output)]
     command += ["--fps-limit", FPS, "--face-model", str(shared / "face_landmarker.task"), *more]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -97,51 +66,41 @@ def captures(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob(f"*{SUFFIX}")}
 
 
-def test_a_node_is_killed_in_the_middle(cluster: Any, shared: Path, tmp_path: Path) -> None:
-    """Five videos on two nodes; when one capture is there, the second node dies with a video half done. All five end as
-    captured, each stands in the journal once, one of them as tried twice, and the bytes are those of a serial run here.
-    Ray itself says nothing."""
-    output, node = tmp_path / "ray", next(iter(cluster.worker_nodes))
-    run = start(output, shared, "--runner", "ray", "--address", cluster.address, "--json")
-    until(lambda: captures(output) or run.poll() is not None)
-    victim = until(lambda: workers(node))[0]
-    os.kill(victim, signal.SIGSTOP)  # it shall not finish in the last instant
-    cluster.remove_node(node, allow_graceful=False)
-    os.kill(victim, signal.SIGKILL)
+def test_interrupted_then_a_node_dies(cluster: Any, shared: Path, tmp_path: Path) -> None:
+    """Nine videos on two nodes. Ctrl-C when the first capture is there: exit 130, no task goes on, no temporary file is
+    left. Run again, and the second node dies with a video half done: nothing is lost, nothing stands in the journal
+    twice, one video is told to have been tried twice, the bytes are those of a serial run here. Ray says nothing."""
+    output, flags = tmp_path / "ray", ("--runner", "ray", "--address", cluster.address, "--json")
+    run = start(output, shared, *flags)
+    until(lambda: journal(output) or run.poll() is not None)
+    run.send_signal(signal.SIGINT)
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 130, errors
+    assert errors == ""
+    until(lambda: not any(map(workers, (cluster.head_node, *cluster.worker_nodes))))
+    before = captures(output)
+    assert 1 <= len(before) < 6
+    assert {path.name for path in output.iterdir()} == {*before, JOURNAL}
+
+    run = start(output, shared, *flags)
+    until(lambda: len(captures(output)) > len(before) or run.poll() is not None)  # past what is kept
+    kill_at_work(cluster)
     said, errors = run.communicate(timeout=120)
     assert run.returncode == 0, errors
     assert errors == ""
     summary = json.loads(said)
-    assert (summary["captured"], summary["kept"], summary["failed"]) == (5, 0, [])
+    assert (summary["captured"], summary["kept"], summary["failed"]) == (9 - len(before), len(before), [])
     assert len(summary["warnings"]) == 1
     assert "W-TRIED-AGAIN" in summary["warnings"][0]
     assert "E-MACHINE-LOST" in summary["warnings"][0]
-    assert Counter(line["tries"] for line in journal(output)) == {1: 4, 2: 1}
-    videos = sorted((shared / "grid_dev").glob("*.mp4"))
+    videos = [video for name in SETS for video in sorted((shared / name).glob("*.mp4"))]
     assert sorted(Path(line["source"]).name for line in journal(output)) == [video.name for video in videos]
+    assert Counter(line["tries"] for line in journal(output)) == {1: 8, 2: 1}
     for video in videos:
-        job = VideoJob(str(video), str(tmp_path / "serial" / f"{video.stem}{SUFFIX}"), CaptureOptions(float(FPS)))
-        assert do_video(replace(job, face_model=str(shared / "face_landmarker.task"))).status == "captured"
+        target, model = tmp_path / "serial" / f"{video.stem}{SUFFIX}", str(shared / "face_landmarker.task")
+        assert do_video(VideoJob(str(video), str(target), CaptureOptions(float(FPS)), model)).status == "captured"
     assert captures(output) == captures(tmp_path / "serial")
     assert {path.name for path in output.iterdir()} == {*captures(output), JOURNAL}
-
-
-def test_interrupted_and_run_again(cluster: Any, shared: Path, tmp_path: Path) -> None:
-    """Ctrl-C when one capture is there: exit 130, no task goes on, no temporary file is left; a rerun does the rest."""
-    run = start(tmp_path, shared, "--runner", "ray", "--address", cluster.address)
-    until(lambda: journal(tmp_path) or run.poll() is not None)
-    run.send_signal(signal.SIGINT)
-    _, errors = run.communicate(timeout=60)
-    assert run.returncode == 130, errors
-    assert errors == "interrupted; what was finished is kept.\n"
-    until(lambda: not workers(cluster.head_node))
-    before = captures(tmp_path)
-    assert 1 <= len(before) < 5
-    assert {path.name for path in tmp_path.iterdir()} == {*before, JOURNAL}
-    again = start(tmp_path, shared, "--runner", "ray", "--address", cluster.address, "--json")
-    summary = json.loads(again.communicate(timeout=60)[0])
-    assert (summary["captured"], summary["kept"]) == (5 - len(before), len(before))
-    assert len(captures(tmp_path)) == 5
 
 
 def do_all(cluster: Any, folder: Path, *names: str, timeout_s: float = 60) -> dict[str, VideoResult]:
@@ -168,7 +127,7 @@ def test_what_takes_its_process_down(cluster: Any, shared: Path, tmp_path: Path)
     """V9, V10 on Ray: a segmentation fault, a hang, a bug and a lack of memory cost their own video after two tries; a
     crash that happens once costs a try; a video that cannot be read is tried once; the others are done, slow or not."""
     names = ("crash", "fine", "hang", "once", "bug", "memory", "unreadable", "slow", *(f"fine-{k}" for k in range(12)))
-    results = do_all(cluster, tmp_path, *names, timeout_s=2)
+    results = do_all(cluster, tmp_path, *names, timeout_s=4)
     errors = {name: type(result.error) for name, result in results.items() if result.error}
     assert errors == {
         "crash": CrashError, "hang": CrashError, "bug": CrashError, "memory": OutOfMemoryError,

@@ -1,0 +1,66 @@
+"""A Ray cluster of two nodes on this machine, of which one can be killed while it works. Linux only."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reads these when it is imported
+os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+
+NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
+QUICK = {
+    "health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_failure_threshold": 3,
+    "worker_niceness": 0,
+}  # fmt: skip
+"""A dead node is missed within seconds; workers are not put behind all other processes, as Ray does by itself."""
+
+
+@contextmanager
+def two_nodes() -> Iterator[Any]:
+    """A head and one more node, a CPU each."""
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False, "_system_config": QUICK})
+    try:
+        made.add_node(**NODE)
+        made.wait_for_nodes()
+        yield made
+    finally:
+        made.shutdown()
+
+
+def workers(node: Any) -> list[int]:
+    """Processes of a node that have a video at hand."""
+    raylet, found = node.all_processes["raylet"][0].process.pid, []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == raylet and (entry / "cmdline").read_bytes().startswith(b"ray::_work"):
+                found.append(int(entry.name))
+        except OSError:  # it ended while we looked
+            continue
+    return found
+
+
+def kill_at_work(cluster: Any) -> None:
+    """Kill the second node, without a chance to say goodbye, while it has a video at hand."""
+    node = next(iter(cluster.worker_nodes))
+    victim = until(lambda: workers(node))[0]
+    os.kill(victim, signal.SIGSTOP)  # it shall not finish in the last instant
+    cluster.remove_node(node, allow_graceful=False)
+    os.kill(victim, signal.SIGKILL)
+
+
+def until(ready: Callable[[], Any], seconds: float = 120) -> Any:
+    """Wait for something; its value."""
+    end = time.monotonic() + seconds
+    while not (found := ready()):
+        assert time.monotonic() < end, f"waited {seconds} s for {ready}"
+        time.sleep(0.02)
+    return found
