@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -68,22 +69,42 @@ def values(faces: list[Face | None]) -> np.ndarray:
     return np.stack(rows)
 
 
-@pytest.mark.parametrize("clip", ["grid_dev/pwij3p.mp4", "wild_dev/talk_b.mp4"])
-def test_the_values_are_mediapipes(shared: Path, model: FaceModel, clip: str) -> None:
-    """MediaPipe's VIDEO mode is the oracle, on the same pictures: every blendshape within 0.01 and the whole within
-    0.001 on average, the head within 0.5 degrees, the place within 2 mm, the gap r above 0.99."""
+def wide(pictures: list[np.ndarray]) -> list[np.ndarray]:
+    """The pictures turned by a quarter, at the right of a black picture: not square, the head lies."""
+    return [np.concatenate([np.zeros_like(p), np.rot90(p)], axis=1) for p in pictures]
+
+
+def leaving(pictures: list[np.ndarray]) -> list[np.ndarray]:
+    """The face moves out of the picture at its left edge."""
+    return [np.pad(p[:, 4 * k :], ((0, 0), (0, 4 * k), (0, 0)), constant_values=60) for k, p in enumerate(pictures)]
+
+
+@pytest.mark.parametrize(
+    ("clip", "change"),
+    [("grid_dev/pwij3p.mp4", list), ("wild_dev/talk_b.mp4", list), ("wild_dev/talk_a.mp4", wide),
+     ("wild_dev/tv_b.mp4", leaving)],
+)  # fmt: skip
+def test_the_values_are_mediapipes(
+    shared: Path, model: FaceModel, clip: str, change: Callable[[list[np.ndarray]], list[np.ndarray]]
+) -> None:
+    """MediaPipe's VIDEO mode is the oracle, on the same pictures: found in the same ones; every blendshape within 0.01
+    and all within 0.002 on average, the head within 0.5 degrees, its place within 2 mm, the gap r above 0.99. So it is
+    where a head lies in a wide picture, and where a face leaves the picture."""
     from voxface.capture.mediapipe_tracker import load_mediapipe
 
     try:
         load_mediapipe()
     except MissingDependencyError as error:
         pytest.skip(str(error))
-    pictures = pictures_of(shared / clip, 40)
+    pictures = change(pictures_of(shared / clip, 45))
     light, wanted = (values(seen_by(name, model, pictures)) for name in ("light", "mediapipe"))
+    seen = ~np.isnan(light[:, 0])
+    assert seen.sum() > 30
+    assert np.array_equal(seen, ~np.isnan(wanted[:, 0]))
+    light, wanted = light[seen], wanted[seen]
     apart = np.abs(light - wanted)
-    assert not np.isnan(light).any()
     assert apart[:, :52].mean(axis=0).max() < 0.01
-    assert apart[:, :52].mean() < 0.001
+    assert apart[:, :52].mean() < 0.002
     turn = rotation_matrix(light[:, 55:59]).swapaxes(1, 2) @ rotation_matrix(wanted[:, 55:59])
     assert np.degrees(np.arccos(np.clip((np.trace(turn, axis1=1, axis2=2) - 1) / 2, -1, 1))).max() < 0.5
     assert apart[:, 52:55].max() < 0.002
@@ -92,6 +113,7 @@ def test_the_values_are_mediapipes(shared: Path, model: FaceModel, clip: str) ->
 
 def test_the_same_pictures_give_the_same_bytes(model: FaceModel, one: list[np.ndarray]) -> None:
     """A fresh tracker repeats itself bit by bit; two that take turns do not disturb each other."""
+    one = one[:10]
     first, again = values(seen_by("light", model, one)), values(seen_by("light", model, one))
     assert first.tobytes() == again.tobytes()
     a, b = LightTracker(model), LightTracker(model)
@@ -101,6 +123,7 @@ def test_the_same_pictures_give_the_same_bytes(model: FaceModel, one: list[np.nd
 
 def test_a_cut_forgets(model: FaceModel, one: list[np.ndarray], other: list[np.ndarray]) -> None:
     """After `cut`, pictures give bit for bit what a fresh tracker gives; without it the old face still pulls."""
+    one, other = one[:10], other[:10]
     fresh = values(seen_by("light", model, other))
     found = {}
     for told in (True, False):
@@ -170,11 +193,11 @@ def test_the_largest_face_is_followed(model: FaceModel, one: list[np.ndarray], o
 def test_a_face_that_leaves_and_comes_back(model: FaceModel, one: list[np.ndarray]) -> None:
     """V6: where the picture is empty no face is reported; the first picture with a face again reports it, and with the
     values of a fresh tracker: nothing is remembered."""
-    empty = [np.full_like(one[0], 90)] * 5
+    one, empty = one[:10], [np.full_like(one[0], 90)] * 5
     found = values(seen_by("light", model, one + empty + one))
     gone = np.isnan(found[:, 0])
-    assert gone.nonzero()[0].tolist() == list(range(25, 30))
-    assert np.array_equal(found[30:, :52], values(seen_by("light", model, [*empty, *one]))[5:, :52])
+    assert gone.nonzero()[0].tolist() == list(range(10, 15))
+    assert np.array_equal(found[15:, :52], values(seen_by("light", model, [*empty, *one]))[5:, :52])
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 900), (16, 16), (50, 3), (720, 1280)])

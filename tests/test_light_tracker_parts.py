@@ -89,10 +89,14 @@ def test_the_whole_picture_stands_in_the_middle(shape: tuple[int, int]) -> None:
 
 
 def test_points_go_back_where_they_were_cut_out() -> None:
-    """A corner of the result is that corner of the region; depth grows as width does."""
-    region = Region(100, 80, 64, 64, math.pi / 2)
-    placed = region.place(np.array([[0, 0, 16], [128, 0, 0], [64, 64, -1]], np.float32), 128)
-    np.testing.assert_allclose(placed.T, [[132, 48, 8], [132, 112, 0], [100, 80, -0.5]], atol=1e-4)
+    """A corner of the result is that corner of the region; depth grows as width does, in a picture twice as wide as
+    high by twice as much where the region is turned by a quarter."""
+    points = np.array([[0, 0, 16], [128, 0, 0], [64, 64, -1]], np.float32)
+    turned, upright = Region(100, 80, 64, 64, math.pi / 2), Region(100, 80, 64, 64, 0)
+    wanted = np.array([[132, 48, 8], [132, 112, 0], [100, 80, -0.5]])
+    np.testing.assert_allclose(turned.place(points, 128, (200, 200, 3)).T, wanted, atol=1e-4)
+    np.testing.assert_allclose(turned.place(points, 128, (200, 400, 3)).T, wanted * [1, 1, 2], atol=1e-4)
+    np.testing.assert_allclose(upright.place(points, 128, (200, 400, 3))[2], [8, 0, -0.5], atol=1e-4)
 
 
 def test_the_next_region_is_a_square_with_level_eyes() -> None:

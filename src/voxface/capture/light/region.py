@@ -29,10 +29,16 @@ class Region(NamedTuple):
         d, e = sin * self.width / size, cos * self.height / size
         return a, b, self.x - (a + b) * size / 2, d, e, self.y - (d + e) * size / 2
 
-    def place(self, points: Array, size: int) -> Array:
-        """(n, 3) points in a square picture of that size -> (3, n) in the whole picture; z grows as x does."""
+    def place(self, points: Array, size: int, shape: tuple[int, ...]) -> Array:
+        """(n, 3) points in a square picture of that size -> (3, n) in the whole picture, which has that shape.
+
+        Depth grows as x does where the picture is square or the region upright. In other pictures MediaPipe measures
+        the region's upper side in shares of the picture, width and height alike, and scales the depth by that; the
+        pose depends on it, so it is done here as well.
+        """
         a, b, c, d, e, f = self.matrix(size)
-        turn = np.array([[a, b, 0], [d, e, 0], [0, 0, self.width / size]], np.float32)
+        deep = math.hypot(a, d * shape[1] / shape[0])
+        turn = np.array([[a, b, 0], [d, e, 0], [0, 0, deep]], np.float32)
         return turn @ points.T + np.array([[c], [f], [0]], np.float32)
 
 

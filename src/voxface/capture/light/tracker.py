@@ -110,7 +110,7 @@ class LightTracker:
         points, presence = self._nets.landmarks(cut_out(rgb, region, _SIZE), 1 / 255)
         if presence.item() <= _PRESENT:
             return None
-        return region.place(points.reshape(-1, 3), _SIZE)
+        return region.place(points.reshape(-1, 3), _SIZE, rgb.shape)
 
     def _face(self, landmarks: Array, shape: tuple[int, ...]) -> Face:
         (scores,) = self._nets.blendshapes(landmarks[:2, _SUBSET].T[None])
