@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from multiprocessing import connection, get_context
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from voxface.capture.worker import OUT_OF_MEMORY, Broke, Moved, serve
 from voxface.errors import CrashError, HangError, OutOfMemoryError, VoxfaceError
 
 _LOOK_EVERY_S = 1.0
+_GONE_WITHIN_S = 5.0  # after kill -9; a process that waits for a dead disk or network drive does not even go then
 _KILLED = -9  # signal.SIGKILL, which Windows does not know
 _WORKER_BYTES = 1 << 30  # what a tracker, pictures and values need, with room
 
@@ -42,7 +42,7 @@ def run_local(
     A script of yours that calls it does so under `if __name__ == "__main__"`: the workers load it too.
 
     Args:
-        workers: processes at a time; default one per core, fewer where memory is short. Never more than jobs.
+        workers: processes at a time; default one per core, fewer where memory is short. Never more than have work.
         timeout_s: a worker that is silent for so long (and 1 s more per 20 MB of its video) is stopped.
         confines: what the workers must do without.
     Raises: VoxfaceError: what would stop every video.
@@ -123,7 +123,7 @@ class _Run:
             self._drop(task.job)
             return changing(task.job)
         self._shares[task.job.target] = [0.0] * pieces
-        self._waiting.extendleft(replace(task, number=number) for number in reversed(range(pieces)))
+        self._waiting.extendleft(Task(task.job, number=number) for number in reversed(range(pieces)))
         return None
 
     def _made(self, task: Task) -> None:
@@ -195,7 +195,7 @@ class _Worker:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.join()
+        self._process.join(_GONE_WITHIN_S)
         self.pipe.close()
 
 
