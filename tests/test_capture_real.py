@@ -20,8 +20,11 @@ from voxface.audio.video import probe_video, video_frames
 from voxface.capture import face_model, journal, mediapipe_tracker
 from voxface.capture.capture import capture_video
 from voxface.capture.face_model import FaceModel, find_face_model
+from voxface.capture.job import VideoJob, do_video
 from voxface.capture.mediapipe_tracker import MediapipeTracker
+from voxface.capture.options import CaptureOptions
 from voxface.capture.store import SUFFIX, load_capture, read_header
+from voxface.capture.trackers import TRACKERS
 from voxface.errors import FaceModelError, MissingDependencyError
 from voxface.face.axes import euler_angles
 from voxface.face.rig import ARKIT
@@ -233,3 +236,24 @@ def test_errors_of_the_program(tmp_path: Path) -> None:
         if code == 4:
             assert str(tmp_path / "voxface" / "face_landmarker.task") in done.stderr
     assert not list(tmp_path.glob(f"out/*{SUFFIX}"))
+
+
+@pytest.mark.parametrize("tracker", list(TRACKERS))
+def test_workers_give_what_one_process_gives(shared: Path, model: FaceModel, tmp_path: Path, tracker: str) -> None:
+    """Two workers that each saw other videos before give the bytes of a process that does one after the
+    other."""
+    names = ("sbia1a", "brbk7n", "lbbc2a")
+    for name in names:
+        pictures = pictures_of(shared / "grid_dev" / f"{name}.mp4", 8)
+        make_video(tmp_path / f"{name}.mp4", np.arange(8) / 25, pictures=pictures, sound=tone(0.3), sound_codec="aac")
+    flags = ("--tracker", tracker, "--face-model", model.path, "--jobs", "2", "-o", tmp_path / "out")
+    done = program(*(tmp_path / f"{name}.mp4" for name in names), *flags, home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for name in names:
+        job = VideoJob(
+            str(tmp_path / f"{name}.mp4"), str(tmp_path / f"{name}{SUFFIX}"), CaptureOptions(tracker=tracker),
+            str(model.path),
+        )  # fmt: skip
+        assert do_video(job).status == "captured"
+        assert (tmp_path / f"{name}{SUFFIX}").read_bytes() == (tmp_path / "out" / f"{name}{SUFFIX}").read_bytes()
+        assert do_video(job).status == "kept"
