@@ -48,7 +48,7 @@ RULES = (
     Rule("gap_range", True, 0.02, 0.005, "the lips hardly move: {:.3f} face heights; a still picture?"),
     Rule("gap_r", True, 0.6, None, "lips and weights disagree (r {:.2f}); is the mouth covered?"),
     Rule("jitter_deg", False, 1.0, None, "the face trembles: {:.1f}° from frame to frame"),
-    Rule("speech_share", True, 0.2, 0.001, "little speech: {:.0%} of the time"),
+    Rule("speech_share", True, 0.2, 0.01, "little speech: {:.0%} of the time"),
     Rule("level_db", True, -45, None, "quiet speech: {:.0f} dB"),
     Rule("floor_db", False, -15, None, "never quiet: {:.0f} dB; music or noise under the speech?"),
     Rule("full_scale_share", False, 0.005, None, "too loud: {:.1%} of the samples at full scale"),
