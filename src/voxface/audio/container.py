@@ -72,11 +72,13 @@ def jpeg(rgb: Array, height: int, coarse: int = 5) -> bytes:
     av = load_av()
     width = 2 * max(1, round(rgb.shape[1] / rgb.shape[0] * height / 2))  # colours are stored for pairs of pixels
     picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
-    picture = picture.reformat(width, height, format="yuvj420p", interpolation="AREA")
+    small = av.video.reformatter.VideoReformatter().reformat(
+        picture, width, height, format="yuvj420p", interpolation="AREA", threads=1
+    )
     encoder = av.CodecContext.create("mjpeg", "w")
     encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = width, height, "yuvj420p", Fraction(1, 25)
     encoder.options = {"qmin": str(coarse), "qmax": str(coarse), "flags": "+bitexact", "threads": "1"}
-    return b"".join(bytes(packet) for packet in (*encoder.encode(picture), *encoder.encode(None)))
+    return b"".join(bytes(packet) for packet in (*encoder.encode(small), *encoder.encode(None)))
 
 
 def audio_blocks(path: str | Path | BinaryIO, track: int = 0, tally: Tally | None = None) -> Iterator[Array]:

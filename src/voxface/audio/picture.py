@@ -24,6 +24,8 @@ class Painter:
 
     def __init__(self) -> None:
         self._converter = load_av().video.reformatter.VideoReformatter()
+        self._turn: int | None = None  # degrees that belong to the matrix
+        self._matrix: Array | None = None
 
     def paint(self, frame: Any) -> Array:
         """(height, width, 3) uint8 RGB, upright and contiguous.
@@ -38,8 +40,10 @@ class Painter:
         kind = "rgb48le" if bright else "rgb24"
         values = self._converter.reformat(frame, format=kind, src_colorspace=matrix, threads=1).to_ndarray()
         rgb: Array = tone_curve(transfer)[values >> 6] if bright else values
-        stated = frame.side_data.get("DISPLAYMATRIX")
-        return upright(rgb, np.frombuffer(bytes(stated), np.int32)) if stated else rgb
+        if frame.rotation != self._turn:  # asking for the matrix itself costs as much as half the conversion
+            stated = frame.side_data.get("DISPLAYMATRIX")
+            self._turn, self._matrix = frame.rotation, np.frombuffer(bytes(stated), np.int32) if stated else None
+        return rgb if self._matrix is None else upright(rgb, self._matrix)
 
 
 def upright(rgb: Array, matrix: Array) -> Array:
