@@ -336,7 +336,8 @@ def test_another_machine_is_refused_and_force_is_remembered(tmp_path: Path) -> N
         resumed(tmp_path)
     loop.train(TRAIN[:-1], HELD_OUT, tiny(batch=6), tmp_path, resume=True, force=True, stop_at=6)
     loop.train(TRAIN[:-1], HELD_OUT, tiny(batch=6), tmp_path, resume=True)
-    forced = load_checkpoint(tmp_path)[0].forced
+    forced, best = load_checkpoint(tmp_path)[0].forced, load_checkpoint(tmp_path)[0].best
+    assert best["step"] > 4  # what was best on other recordings is none
     assert [one["step"] for one in forced] == [4, 4]
     told = "; ".join(text for one in forced for text in one["differences"])
     assert "recipe.batch 4 is now 6" in told

@@ -57,7 +57,7 @@ def train(
         bool,
         typer.Option("--force", help="Resume with another recipe, dataset or machine too; the checkpoint says so."),
     ] = False,
-    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU where there is one.")] = "auto",
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU where there is one.")] = "cpu",
     processes: Annotated[int, typer.Option(min=1, help="Processes that share each batch, one per GPU.")] = 1,
     loaders: Annotated[int, typer.Option(min=1, help="Threads that make batches.")] = 1,
     threads: Annotated[

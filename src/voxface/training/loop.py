@@ -85,6 +85,7 @@ def train(
     setting = _prepare(recordings, held_out, recipe, folder, about or {}, team)
     if data and data != setting.data:
         accept(run, [f"dataset sha256 {data[:12]} is now {setting.data[:12]}"], path, force)
+        run.best = {}  # it was the best on other recordings
     if not run.done(recipe):  # a run that is done keeps what its checkpoint says of its making
         with stop_requested() as asked, _log(run, setting, machine) as log:
             _steps(run, setting, machine, log, asked, min(stop_at or recipe.steps, recipe.steps), report)
@@ -190,7 +191,8 @@ def _keep(run: Run, setting: Setting, before: int, random: Tensor) -> None:
 def _machine_problem(error: BaseException) -> str:
     """What a machine lacks, in words; empty where the error is not the machine's."""
     text = str(error).splitlines()[0] if str(error) else ""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
+    lacking = ("can't allocate memory", "not enough memory")  # how torch says it on Linux and Windows
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or any(words in text for words in lacking):
         return f"out of memory ({text[:200] or type(error).__name__})"
     if isinstance(error, getattr(torch, "AcceleratorError", ())):
         return f"the device failed ({text[:200]})"
