@@ -17,6 +17,8 @@ import pytest
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'voxface[ray]'")
 pytest.importorskip("av", reason="PyAV is not installed: pip install 'voxface[capture]'")
 
+import ray.exceptions
+
 from tests.faulty_videos import do_faulty
 from tests.two_nodes import kill_at_work, two_nodes, until, workers
 from voxface.capture import ray_runner
@@ -25,11 +27,12 @@ from voxface.capture.journal import FILE as JOURNAL
 from voxface.capture.options import CaptureOptions
 from voxface.capture.ray_runner import run_on_ray
 from voxface.capture.store import SUFFIX
-from voxface.capture.task import TRIES
+from voxface.capture.task import TRIES, Task
 from voxface.errors import (
     CrashError,
     InputError,
     LimitError,
+    MachineLostError,
     MissingDependencyError,
     OutOfMemoryError,
     OutputError,
@@ -146,6 +149,53 @@ def test_what_stops_every_video(cluster: Any, shared: Path, tmp_path: Path) -> N
     with pytest.raises(LimitError, match="no space left"):
         do_all(cluster, tmp_path, "full", *(f"slow-{k}" for k in range(8)))
     assert len(list(tmp_path.glob("*.tries"))) <= 1 + ray_runner.AHEAD
+
+
+def test_a_machine_that_lacks_the_code(
+    cluster: Any, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that cannot even import what it is to do ends the run: exit 4, and the name of what is missing."""
+    (tmp_path / "vanishing.py").write_text("def do(job, progress): ...")
+    monkeypatch.syspath_prepend(tmp_path)
+    import vanishing
+
+    (tmp_path / "vanishing.py").unlink()
+    job = VideoJob("in.mp4", str(tmp_path / f"in{SUFFIX}"), face_model=str(shared / "face_landmarker.task"))
+    with pytest.raises(MissingDependencyError, match=r"cannot run voxface .*vanishing"):
+        list(run_on_ray([job], lambda *moved: None, address=cluster.address, do=vanishing.do))
+
+
+class Ended:
+    """Stands in for the library where a task has ended in a way that cannot be had on purpose."""
+
+    exceptions = ray.exceptions
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def get(self, ref: object) -> None:
+        raise self.error
+
+
+def test_how_often_a_video_is_tried() -> None:
+    """Lost machines are no fault of the video until there were MOST_LOST; two lacks of memory are, whenever."""
+    lost, memory = ray.exceptions.NodeDiedError("gone"), ray.exceptions.OutOfMemoryError("killed")
+
+    def ended(*errors: Exception) -> VideoResult | Task:
+        task: VideoResult | Task = Task(VideoJob("in.mp4", "out"))
+        for error in errors:
+            assert isinstance(task, Task)
+            task = ray_runner._came_of(Ended(error), None, task)
+        return task
+
+    assert isinstance(ended(*[lost] * (ray_runner.MOST_LOST - 1), memory), Task)
+    given_up = ended(*[lost] * ray_runner.MOST_LOST)
+    assert isinstance(given_up, VideoResult)
+    assert isinstance(given_up.error, MachineLostError)
+    assert given_up.tries == ray_runner.MOST_LOST
+    out_of_memory = ended(lost, memory, lost, memory)
+    assert isinstance(out_of_memory, VideoResult)
+    assert (type(out_of_memory.error), out_of_memory.tries) == (OutOfMemoryError, 4)
 
 
 def test_a_machine_that_does_not_belong(tmp_path: Path) -> None:

@@ -41,18 +41,34 @@ def workers(node: Any) -> list[int]:
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == raylet and (entry / "cmdline").read_bytes().startswith(b"ray::_work"):
-                found.append(int(entry.name))
         except OSError:  # it ended while we looked
             continue
+        if parent == raylet and _at_work(int(entry.name)):
+            found.append(int(entry.name))
     return found
+
+
+def _at_work(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"ray::_work")
+    except OSError:
+        return False
+
+
+def _frozen_at_work(node: Any) -> int | None:
+    """A process of a node, stopped while it has a video at hand, so that it cannot finish in the last instant."""
+    for process in workers(node):
+        os.kill(process, signal.SIGSTOP)
+        if _at_work(process):
+            return process
+        os.kill(process, signal.SIGCONT)
+    return None
 
 
 def kill_at_work(cluster: Any) -> None:
     """Kill the second node, without a chance to say goodbye, while it has a video at hand."""
     node = next(iter(cluster.worker_nodes))
-    victim = until(lambda: workers(node))[0]
-    os.kill(victim, signal.SIGSTOP)  # it shall not finish in the last instant
+    victim = until(lambda: _frozen_at_work(node))
     cluster.remove_node(node, allow_graceful=False)
     os.kill(victim, signal.SIGKILL)
 
