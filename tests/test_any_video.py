@@ -13,7 +13,7 @@ pytest.importorskip("av", reason="PyAV is not installed: pip install 'voxface[ca
 
 import av
 
-from tests.videos import copy_streams, encode, grey, make_video, number_of, tone, turn, write_matrix
+from tests.videos import copy_streams, encode, grey, make_video, number_of, overwrite_packet, tone, turn, write_matrix
 from voxface.audio.container import Tally, audio_blocks, jpeg
 from voxface.audio.frame_rate import FrameRate, kept_frames
 from voxface.audio.picture import tone_curve, upright
@@ -48,14 +48,9 @@ def test_v1_an_index_that_was_never_written_is_named(tmp_path: Path) -> None:
 def test_v2_sound_without_pictures_is_refused(tmp_path: Path) -> None:
     """V2: only sound, or sound with cover art, is no video; beside a video, cover art is passed over."""
     both = make_video(tmp_path / "both.mp4", np.arange(10) / 25, sound=tone(0.5), sound_codec="aac")
-    with av.open(str(both)) as source, av.open(str(tmp_path / "only.mp4"), "w") as target:
-        copy = target.add_stream_from_template(source.streams.audio[0])
-        for packet in source.demux(audio=0):
-            if packet.dts is not None:
-                packet.stream = copy
-                target.mux(packet)
+    only = copy_streams(tmp_path / "only.mp4", sound_of=both)
     art = jpeg(grey(3), 48)
-    for path in (tmp_path / "only.mp4", copy_streams(tmp_path / "art.mp4", tmp_path / "only.mp4", cover=art)):
+    for path in (only, copy_streams(tmp_path / "art.mp4", only, cover=art)):
         with pytest.raises(VideoFormatError, match="no video track"):
             probe_video(path)
     assert len(frames_of(copy_streams(tmp_path / "with_art.mp4", both, cover=art))) == 10
@@ -65,13 +60,7 @@ def test_v2_several_sound_tracks(tmp_path: Path) -> None:
     """V2: each track can be asked for, and its own start is second 0; one that is not there is named."""
     first = make_video(tmp_path / "1.mkv", np.arange(20) / 25, sound=0.2 * tone(0.8))
     second = make_video(tmp_path / "2.mkv", np.arange(20) / 25, sound=tone(0.4), sound_start_s=0.4)
-    with av.open(str(second)) as source, av.open(str(tmp_path / "sound.mkv"), "w") as target:
-        copy = target.add_stream_from_template(source.streams.audio[0])
-        for packet in source.demux(audio=0):
-            if packet.dts is not None:
-                packet.stream = copy
-                target.mux(packet)
-    path = copy_streams(tmp_path / "two.mkv", first, tmp_path / "sound.mkv")
+    path = copy_streams(tmp_path / "two.mkv", first, sound_of=second)
     assert len(probe_video(path).sound_tracks) == 2
     for track, peak, starts_s in ((0, 0.1, 0.0), (1, 0.5, 0.4)):
         heard = np.concatenate(list(audio_blocks(path, track)))
@@ -277,12 +266,7 @@ def test_v5_damage_is_counted_and_marked_up_to_the_next_key_frame(tmp_path: Path
     pictures = [np.roll(base, 3 * k, axis=1).astype(np.uint8) for k in range(120)]
     path = encode(tmp_path / "v.mp4", pictures, options={"g": "30", "bf": "0", "sc_threshold": "0", "crf": "18"})
     good = [frame.rgb.astype(int) for frame in frames_of(path)]
-    with av.open(str(path)) as container:
-        place = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
-    content = bytearray(path.read_bytes())
-    for at in range(place[40][0] + 12, sum(place[40]), 9):
-        content[at] ^= 0x5A
-    path.write_bytes(content)
+    overwrite_packet(path, 40)
     tally = Tally()
     frames = frames_of(path, tally=tally)
     assert [frame.number for frame in frames if not frame.damaged] == [*range(40), *range(60, 120)]
@@ -290,6 +274,22 @@ def test_v5_damage_is_counted_and_marked_up_to_the_next_key_frame(tmp_path: Path
     for frame in frames:
         wrong = np.abs(frame.rgb - good[frame.number]).max() > 0
         assert frame.damaged or not wrong
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixels", "suffix", "options"),
+    [("libvpx", "yuv420p", "webm", {"auto-alt-ref": "1", "lag-in-frames": "16"}),
+     ("libvpx-vp9", "yuv420p", "webm", {"auto-alt-ref": "1", "lag-in-frames": "16", "cpu-used": "8"}),
+     ("mpeg2video", "yuv420p", "ts", {"bf": "2", "g": "12", "b": "4M"}), ("prores_ks", "yuv422p10le", "mov", {}),
+     ("ffv1", "yuv420p10le", "mkv", {})],
+)  # fmt: skip
+def test_every_usual_codec(tmp_path: Path, codec: str, pixels: str, suffix: str, options: dict[str, str]) -> None:
+    """Frames that are decoded for others but never shown are not numbered; the picture of each is its own."""
+    path = encode(tmp_path / f"v.{suffix}", [grey(k) for k in range(24)], codec=codec, pixels=pixels, options=options)
+    frames = frames_of(path)
+    assert [(frame.number, number_of(frame.rgb)) for frame in frames] == [(k, k) for k in range(24)]
+    part = video_frames(path, probe_video(path), 300, Tally(), Segment(8, 12, 20))
+    assert [number_of(frame.rgb) for frame in part] == list(range(8, 20))
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])

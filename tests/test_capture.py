@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,11 +18,23 @@ import pytest
 pytest.importorskip("av", reason="PyAV is not installed: pip install 'voxface[capture]'")
 pytest.importorskip("safetensors", reason="safetensors is not installed: pip install 'voxface[capture]'")
 
-from tests.videos import make_video, number_of, tone
+from tests.videos import (
+    copy_streams,
+    encode,
+    grey,
+    make_video,
+    number_of,
+    one_after_the_other,
+    overwrite_packet,
+    tone,
+)  # fmt: skip
+from voxface.audio.frame_rate import FrameRate
+from voxface.audio.video import Segment, VideoInfo
 from voxface.capture import face_model, mediapipe_tracker, trackers
 from voxface.capture.capture import CaptureOptions, capture_video
 from voxface.capture.face_model import FaceModel
 from voxface.capture.mediapipe_tracker import usage_notice
+from voxface.capture.segments import plan_segments
 from voxface.capture.store import SUFFIX, Capture, list_captures, load_capture, save_capture
 from voxface.capture.tracker import Face, OpenTracker
 from voxface.errors import ClipError, InputError, InputWarning, MissingDependencyError
@@ -139,6 +153,84 @@ def test_mended_videos_are_warned_of(tmp_path: Path, no_model: FaceModel, use: U
     assert {"W-NOT-RISING", "W-NO-FACE"} <= codes
     assert found.seen_share == 0
     assert found.tracker["frames_not_rising"] == 9
+
+
+def test_several_sound_tracks_are_named(tmp_path: Path, no_model: FaceModel, use: Use) -> None:
+    """V2: which of two tracks is taken is asked for, said, and kept in the header."""
+    first = make_video(tmp_path / "1.mkv", np.arange(8) / 25, sound=0.2 * tone(0.4))
+    second = make_video(tmp_path / "2.mkv", np.arange(8) / 25, sound=tone(0.9))
+    path = copy_streams(tmp_path / "two.mkv", first, sound_of=second)
+    for track, seconds in ((0, 0.4), (1, 0.9)):
+        with pytest.warns(InputWarning, match=rf"W-SEVERAL-TRACKS.*tracks 0, 1; number {track} is taken"):
+            found = capture_video(path, face_model=no_model, options=replace(use(StandIn), audio_track=track))
+        assert len(found.samples) == pytest.approx(seconds * 16_000, abs=200)
+        assert found.tracker["audio_track"] == track
+        assert len(found.track) == 8
+
+
+def test_damaged_frames_are_masked(tmp_path: Path, no_model: FaceModel, use: Use) -> None:
+    """V5: what is wrong up to the next key frame is not looked at; it stays in the sequence, unseen, and is counted."""
+    looked: list[int] = []
+
+    class Counting(StandIn):
+        def look(self, time_s: float, rgb: np.ndarray) -> Face | None:
+            looked.append(round(25 * time_s))
+            return super().look(time_s, rgb)
+
+    noise = np.random.default_rng(2).integers(0, 255, (6, 8, 3)).repeat(16, 0).repeat(16, 1).astype(np.uint8)
+    path = encode(tmp_path / "v.mp4", [np.roll(noise, 3 * k, axis=1) for k in range(40)],
+                  options={"g": "20", "bf": "0", "sc_threshold": "0"})  # fmt: skip
+    overwrite_packet(path, 10)
+    with pytest.warns(InputWarning) as caught:
+        found = capture_video(path, face_model=no_model, options=use(Counting))
+    assert any("W-DAMAGED" in str(warning.message) and "masked" in str(warning.message) for warning in caught)
+    lost = 40 - len(found.track)
+    assert found.track.index[found.track.seen].tolist() == looked == [*range(10), *range(20, 40)]
+    assert (found.tracker["frames_damaged"], found.tracker["packets_broken"]) == (10 - lost, lost)
+
+
+def test_another_size_is_another_shot(tmp_path: Path, no_model: FaceModel, use: Use) -> None:
+    """Two recordings of different size in one stream: both are looked at, and the tracker is told of the cut."""
+    cuts: list[int] = []
+
+    class Told(StandIn):
+        def cut(self) -> None:
+            cuts.append(1)
+
+    small = encode(tmp_path / "a.ts", [grey(9)] * 10, options={"bf": "0"})
+    large = encode(tmp_path / "b.ts", [grey(9, (128, 96))] * 10, options={"bf": "0"})
+    path = one_after_the_other(tmp_path / "both.ts", small, large, later_s=0.4)
+    with pytest.warns(InputWarning, match="no sound"):
+        found = capture_video(path, face_model=no_model, options=use(Told))
+    assert found.track.shot.tolist() == [0] * 10 + [1] * 10
+    assert len(cuts) == 1
+    assert (found.tracker["width"], found.tracker["height"]) == (64, 48)
+
+
+def test_sound_that_goes_on(tmp_path: Path, no_model: FaceModel, use: Use) -> None:
+    """V2: sound that is longer than the pictures is kept whole; the pictures end where they end."""
+    path = make_video(tmp_path / "v.mp4", np.arange(10) / 25, sound=tone(2.0), sound_codec="aac")
+    found = capture_video(path, face_model=no_model, options=use(StandIn))
+    assert len(found.samples) == pytest.approx(32_000, abs=1500)
+    assert found.track.times_s[-1] == pytest.approx(9 / 25, abs=0.005)
+
+
+@pytest.mark.parametrize(("fps", "seconds", "pieces"), [(25, 600, 1), (25, 601, 3), (59.94, 1500, 5), (50, 1501, 6)])
+def test_the_plan_of_a_long_video(fps: float, seconds: float, pieces: int) -> None:
+    """Up to ten minutes a video is whole, else pieces of five minutes with thirty frames of warm-up, whatever the rate;
+    they follow each other without a gap. Frames that have no stamps cannot be numbered: such a video stays whole."""
+    stamps = np.arange(round(seconds * fps), dtype=np.int64)
+    info = VideoInfo("v", 64, 48, FrameRate(fps, True), len(stamps), None, (), 0.0, 0.0, stamps, 1 / fps)
+    plan = plan_segments(info, CaptureOptions())
+    assert len(plan) == pieces
+    assert (plan[0].warm, plan[0].first, plan[-1].stop) == (0, 0, None)
+    interval = 2 if fps > 30 else 1
+    for one, two in pairwise(plan):
+        assert one.stop == two.first
+        assert (two.first - two.warm) / interval == 30
+        assert (two.first - one.first) / fps == pytest.approx(300, abs=0.1)
+        assert two.first % interval == 0
+    assert plan_segments(replace(info, stamps=stamps[:0]), CaptureOptions()) == (Segment(),)
 
 
 def a_capture(loudest: float = 0.5) -> Capture:

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -96,29 +97,53 @@ def encode(
     return path
 
 
-def copy_streams(target: Path, *sources: Path, cover: bytes | None = None) -> Path:
-    """All tracks of the sources, packet by packet, in one file; and a JPEG as cover art in front."""
-    opened = [av.open(str(source)) for source in sources]
+def copy_streams(target: Path, *sources: Path, sound_of: Path | None = None, cover: bytes | None = None) -> Path:
+    """All tracks of the sources, packet by packet, in one file; the sound of another one; a JPEG as cover art."""
+    files = [av.open(str(source)) for source in (*sources, *([sound_of] if sound_of else []))]
     with av.open(str(target), "w") as container:
-        pairs = [(inside, stream, container.add_stream_from_template(stream))
-                 for inside in opened for stream in inside.streams]  # fmt: skip
+        wanted = [(file, stream) for file in files for stream in file.streams
+                  if stream.type == "audio" or file.name != str(sound_of)]  # fmt: skip
+        copies = [container.add_stream_from_template(stream) for _, stream in wanted]
         if cover is not None:
             art = container.add_stream("mjpeg", rate=1)
-            art.width, art.height, art.pix_fmt = 64, 48, "yuvj420p"
-            art.disposition = 0x400
-        for inside, stream, copy in pairs:
-            inside.seek(0)
-            for packet in inside.demux(stream):
-                if packet.dts is not None:
-                    packet.stream = copy
-                    container.mux(packet)
+            art.width, art.height, art.pix_fmt, art.disposition = 64, 48, "yuvj420p", 0x400
+        for (file, stream), copy in zip(wanted, copies, strict=True):
+            file.seek(0)
+            _copy(file, stream, container, copy)
         if cover is not None:
             packet = av.Packet(cover)
             packet.stream, packet.pts, packet.dts, packet.is_keyframe = art, 0, 0, True
             container.mux(packet)
-    for inside in opened:
-        inside.close()
+    for file in files:
+        file.close()
     return target
+
+
+def one_after_the_other(target: Path, first: Path, second: Path, later_s: float) -> Path:
+    """The pictures of two files in one stream, the second ones so much later."""
+    with av.open(str(first)) as one, av.open(str(second)) as two, av.open(str(target), "w") as container:
+        copy = container.add_stream_from_template(one.streams.video[0])
+        _copy(one, one.streams.video[0], container, copy)
+        _copy(two, two.streams.video[0], container, copy, later_s)
+    return target
+
+
+def _copy(source: Any, stream: Any, container: Any, copy: Any, later_s: float = 0.0) -> None:
+    for packet in source.demux(stream):
+        if packet.dts is not None:
+            later = round(later_s / float(packet.time_base))
+            packet.pts, packet.dts, packet.stream = packet.pts + later, packet.dts + later, copy
+            container.mux(packet)
+
+
+def overwrite_packet(path: Path, number: int) -> None:
+    """Spoil a video packet: every ninth byte behind its head is another one."""
+    with av.open(str(path)) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    content = bytearray(path.read_bytes())
+    for at in range(places[number][0] + 12, sum(places[number]), 9):
+        content[at] ^= 0x5A
+    path.write_bytes(content)
 
 
 def write_matrix(path: Path, matrix: Sequence[float]) -> None:
@@ -134,18 +159,18 @@ def write_matrix(path: Path, matrix: Sequence[float]) -> None:
     path.write_bytes(content)
 
 
-def _write_sound(container: object, track: object, sound: np.ndarray, rate_hz: int, start_s: float) -> None:
+def _write_sound(container: Any, track: Any, sound: np.ndarray, rate_hz: int, start_s: float) -> None:
     at, packet = 0, 1024
-    resampler = av.AudioResampler(format=track.format, layout=track.layout, rate=rate_hz)  # type: ignore[attr-defined]
+    resampler = av.AudioResampler(format=track.format, layout=track.layout, rate=rate_hz)
     while at < sound.shape[1]:
         block = np.ascontiguousarray(sound[:, at : at + packet], np.float32)
-        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=track.layout.name)  # type: ignore[attr-defined]
+        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=track.layout.name)
         frame.sample_rate, frame.time_base = rate_hz, Fraction(1, rate_hz)
         frame.pts = round(start_s * rate_hz) + at
         for converted in resampler.resample(frame):
-            container.mux(track.encode(converted))  # type: ignore[attr-defined]
+            container.mux(track.encode(converted))
         at += packet
-    container.mux(track.encode(None))  # type: ignore[attr-defined]
+    container.mux(track.encode(None))
 
 
 def turn(path: Path, degrees: int) -> None:
