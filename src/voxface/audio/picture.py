@@ -91,7 +91,7 @@ def whole_pictures(frames: Iterator[Any], stream: Any) -> Iterator[Any]:
     """Frames (or None) as they come; interlaced ones are made whole by FFmpeg's bwdif, one for one.
 
     Measured on real speech woven into half pictures: mean error of a weight 0.0042 with bwdif, 0.0045 with yadif,
-    0.0060 with one field, 0.0084 with nothing done.
+    0.0059 with one field, 0.0084 with nothing done (three clips of data/).
     """
     fields = None
     for frame in frames:
