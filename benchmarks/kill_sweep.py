@@ -86,6 +86,8 @@ class Sweep:
             )
             self.count["bytes compared"] += longer
             self.count["bytes that differ"] += longer - same
+            if same < longer:
+                print(f"\n{name}: {longer - same} of {longer} bytes differ", flush=True)
 
 
 def _alive(group: int) -> int:
