@@ -94,6 +94,20 @@ def test_the_command_line_exits_with_3_or_goes_on(spoilt: Path) -> None:
     assert "W-SKIPPED" in str(said["warnings"])
 
 
+def test_training_refuses_or_leaves_out_likewise(spoilt: Path) -> None:
+    """What a run learns from is gathered from whole datasets, or with skip_missing from what is left of them."""
+    pytest.importorskip("torch", reason="what is gathered for training needs torch")
+    from voxface.training.gather import gather
+
+    manifest = spoilt / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"split": "test"', '"split": "train"'))
+    with pytest.raises(DatasetError, match="--skip-missing"):
+        gather([spoilt])
+    with pytest.warns(InputWarning, match="W-SKIPPED"):
+        found = gather([spoilt], skip_missing=True)
+    assert [recording.name for recording in found.recordings] == ["a"]
+
+
 def test_a_build_makes_good_what_was_lost(spoilt: Path) -> None:
     """The hint holds: building again gives the whole dataset back."""
     build_dataset([spoilt.parent / "captures"], spoilt, BuildOptions(SpeakerRule("name", "s"), parse_rule("all:test")))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from voxface.cli.flags import Debug, Json, Quiet, Verbose
+from voxface.cli.flags import Debug, Json, Quiet, SkipMissing, Verbose
 from voxface.cli.output import Progress, running
 from voxface.errors import MissingDependencyError, UsageError
 
@@ -63,6 +63,7 @@ def train(
     threads: Annotated[
         int, typer.Option(min=1, help="Threads of a process; another number may change the last bits of the result.")
     ] = 2,
+    skip_missing: SkipMissing = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Log for TensorBoard too.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -82,7 +83,7 @@ def train(
 
         chosen = choose(recipe, steps, seed, width, look_ahead, model, features, batch, patience, precision)
         machine = Machine(device, loaders, tensorboard=tensorboard)
-        found = gather(dataset, teacher or [], sound or [], phones, rest_minutes, threads)
+        found = gather(dataset, teacher or [], sound or [], phones, rest_minutes, threads, skip_missing=skip_missing)
         out.quiet |= not leads()
         out.say(f"{found.about['data']}; {len(found.held_out)} to validate on; {chosen.steps} steps.")
         use_threads(threads)

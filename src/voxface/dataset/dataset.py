@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -31,14 +29,6 @@ class Dataset:
     def speakers(self) -> tuple[str, ...]:
         """Who speaks, sorted."""
         return tuple(sorted(self.manifest.speakers))
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 over the manifest, which holds the hashes of all videos and captures: another dataset, another value.
-
-        A training that goes on compares it.
-        """
-        return hashlib.sha256(json.dumps(self.manifest.to_json(), sort_keys=True).encode()).hexdigest()
 
     def entries(self, split: str) -> tuple[Entry, ...]:
         """The entries of a split, sorted by name. Raises: UsageError: there is no such split."""

@@ -81,6 +81,8 @@ def gather(
     phones: Path | None = None,
     rest_minutes: float = 0,
     threads: int = 1,
+    *,
+    skip_missing: bool = False,
 ) -> Gathered:
     """Read datasets and folders of sound; with teachers, their answers take the place of the faces to learn from.
 
@@ -93,6 +95,7 @@ def gather(
         teachers: bundles, shipped names or paths. sounds: folders of recordings without faces.
         rest_minutes: so many minutes of hum, tunes and breath are added, over which the mouth rests.
         threads: of the teachers.
+        skip_missing: leave out recordings of datasets that are lost or changed, with the warning W-SKIPPED.
     Raises: UsageError: sound without teachers. DatasetError, InputError, BundleError: something cannot be read.
     """
     if sounds and not teachers:
@@ -101,7 +104,7 @@ def gather(
     held_out: list[Recording] = []
     texts = []
     for folder in datasets:
-        data = load_dataset(folder)
+        data = load_dataset(folder, skip_missing=skip_missing)
         entries = data.entries("train")
         texts.append(spoken_text(folder.resolve().name, entries))
         sources += [Source(one.name, one.facts.synthetic, partial(data.read, one)) for one in entries]
