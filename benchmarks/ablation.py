@@ -1,6 +1,6 @@
 """What each part of a net, or of the joint recipe, brings: small nets, the same split and seeds, one change at a time.
 
-    python benchmarks/ablation.py --sets work/datasets -o work/ablation [--table nets|joint] [--seeds 1 2] [name ...]
+    python benchmarks/ablation.py [name ...] --sets work/datasets -o work/ablation [--table nets|joint] [--seeds 1 2]
 
 Prints a Markdown table: lip-gap r, all rows / rows with speech, on held-out clips of the training man, on people
 never heard (each at its own best lag within 200 ms too), and jaw r and closure AUC on a synthetic voice never heard;
