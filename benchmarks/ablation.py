@@ -31,6 +31,7 @@ from voxface.evaluation.evaluate import BundlePredictor, compare
 from voxface.evaluation.metrics import Mean
 from voxface.evaluation.predictor import Predictor
 from voxface.evaluation.scores import Scores
+from voxface.models.registry import MODELS
 from voxface.runtime.animator import Animator
 from voxface.stream import run_whole
 from voxface.training.export import export_bundle
@@ -208,7 +209,6 @@ def cost(bundle: Bundle, recording: Recording) -> dict[str, float]:
     rows = np.full((1, 1, bundle.feature.rows), -40, np.float32)
     states = animator.net.start()
     return {
-        "bytes": len(bundle.model_bytes()),
         "cpu_ms": 1000 * _least(lambda: run_whole(animator, samples)),
         "step_us": 1e6 / 200 * _least(lambda: [animator.net.step(states, rows) for _ in range(200)]),
     }
@@ -225,14 +225,22 @@ def _least(what: Callable[[], object]) -> float:
 
 
 HEADER = """| | s1 | grid_dev | wild_dev | grid_dev, best lag | wild_dev, best lag | ked: jaw r, AUC \
-| s1, from base | unheard, from base | MB | 10 s | step |
+| s1, from base | unheard, from base | parameters | 10 s | step |
 |---|---|---|---|---|---|---|---|---|---|---|---|"""
 
 
 def table(place: Place, names: Sequence[str], seeds: Sequence[int]) -> str:
     """Markdown; the first name is the base of the differences, each with its standard error over clips."""
     found = {name: [_read(place, name, seed) for seed in seeds] for name in names}
-    return "\n".join([HEADER, *(row(name, runs, found[names[0]]) for name, runs in found.items())])
+    rows = (row(name, runs, found[names[0]], parameters(place, name)) for name, runs in found.items())
+    return "\n".join([HEADER, *rows])
+
+
+def parameters(place: Place, name: str) -> int:
+    """How many numbers the net has learned."""
+    variants, base = TABLES[place.table]
+    recipe = variants[name](base(place.steps))
+    return sum(weight.numel() for weight in MODELS[recipe.model][1](recipe.config).parameters())
 
 
 def _read(place: Place, name: str, seed: int) -> dict[str, Any]:
@@ -240,11 +248,11 @@ def _read(place: Place, name: str, seed: int) -> dict[str, Any]:
     return value
 
 
-def row(name: str, runs: Sequence[dict[str, Any]], base: Sequence[dict[str, Any]]) -> str:
+def row(name: str, runs: Sequence[dict[str, Any]], base: Sequence[dict[str, Any]], count: int) -> str:
     ked = f"{_mean(runs, 'ked', 'jaw_r'):.3f}, {_mean(runs, 'ked', 'auc'):.3f}"
     cells = [*_quality(runs), ked, difference(runs, base, ["grid_s1"]), difference(runs, base, UNHEARD)]
-    size, cpu, step = (min(run[key] for run in runs) for key in ("bytes", "cpu_ms", "step_us"))
-    return f"| {name} | " + " | ".join([*cells, f"{size / 1e6:.1f}", f"{cpu:.0f} ms", f"{step:.0f} µs"]) + " |"
+    cpu, step = (min(run[key] for run in runs) for key in ("cpu_ms", "step_us"))
+    return f"| {name} | " + " | ".join([*cells, f"{count / 1e6:.2f} M", f"{cpu:.0f} ms", f"{step:.0f} µs"]) + " |"
 
 
 def _quality(runs: Sequence[dict[str, Any]]) -> list[str]:
