@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from voxface.audio.container import Tally, audio_blocks
+from voxface.audio.container import HINT, Tally, audio_blocks
 from voxface.audio.frame_rate import frame_interval
 from voxface.audio.mix import ChannelMixer, Mend
 from voxface.audio.resample import Resampler
@@ -19,7 +19,7 @@ from voxface.capture.options import CaptureOptions
 from voxface.capture.pictures import choose
 from voxface.capture.segments import OnProgress, Piece, capture_segment, expected_frames, join_tracks, plan_segments
 from voxface.capture.store import Capture, session_id
-from voxface.errors import InputWarning
+from voxface.errors import InputWarning, VideoFormatError
 from voxface.files import sha256_hex
 from voxface.stream import Array, Chain, run
 
@@ -86,6 +86,8 @@ def join_pieces(
     Raises: as capture_video. Warns: see `_warnings`.
     """
     track, digest = join_tracks([piece.track for piece in pieces]), sha256_hex(path)
+    if not len(track):
+        raise VideoFormatError(f"no frame of {info.source} can be decoded.", hint=HINT, source=info.source)
     sound, looked = Tally(), len(track)
     alive = (lambda: progress(looked, looked)) if progress else (lambda: None)
     samples = _samples(info, audio_blocks(path, options.audio_track, sound), alive)
