@@ -51,6 +51,14 @@ def traced(*injections: str) -> list[str]:
     return ["strace", "-f", "-qq", "-o", os.devnull, *(part for text in injections for part in ("-e", text))]
 
 
+def deaf_to_interrupts(process: int) -> bool:
+    """Does a process block or ignore SIGINT? It is up to the program what a Ctrl-C does to its workers."""
+    status = Path(f"/proc/{process}/status").read_text()
+    masks = dict(line.split(":\t") for line in status.splitlines() if line.startswith("Sig"))
+    bit = 1 << (signal.SIGINT - 1)
+    return bool((int(masks["SigBlk"], 16) | int(masks["SigIgn"], 16)) & bit)
+
+
 def rerun_gives(folder: Folder, expected: dict[str, bytes]) -> None:
     """A run afterwards is done in peace, and leaves exactly the files of an undisturbed one."""
     done = folder.run("--json-pair", "--retry-failed")
@@ -63,6 +71,7 @@ def test_interrupted_from_the_keyboard(folder: Folder, undisturbed: dict[str, by
     file is left, one line."""
     run = folder.start("--jobs", "2", "--json-pair")
     wait_for(lambda: folder.captured())
+    assert all(deaf_to_interrupts(number) for number in members(run.pid) if number != run.pid)
     os.killpg(run.pid, signal.SIGINT)
     began = time.monotonic()
     out, err = run.communicate(timeout=30)
