@@ -30,15 +30,14 @@ def cut_out(rgb: Array, region: Region, size: int) -> Array:
     left, right = _span(c, a * last, b * last, rgb.shape[1])
     top, bottom = _span(f, d * last, e * last, rgb.shape[0])
     width = right - left
-    pixels = _packed(_window(rgb, left, top, right, bottom))
+    pixels = _joined(_window(rgb, left, top, right, bottom))
     steps = np.arange(size, dtype=np.float32) * np.float32(_STEPS)
     x = _grid(steps * np.float32(a), steps * np.float32(b), c - left)
     y = _grid(steps * np.float32(d), steps * np.float32(e), f - top)
     place = ((y >> 4) * width + (x >> 4)).astype(np.int64)
     right_share, down_share = (x & 15).astype(np.uint64), (y & 15).astype(np.uint64)
-    upper = _blend(pixels.take(place, mode="wrap"), pixels[1:].take(place, mode="wrap"), right_share)
-    below = pixels[width:]
-    lower = _blend(below.take(place, mode="wrap"), below[1:].take(place, mode="wrap"), right_share)
+    corners = [_spread(pixels[behind:].take(place, mode="wrap")) for behind in (0, 1, width, width + 1)]
+    upper, lower = _blend(*corners[:2], right_share), _blend(*corners[2:], right_share)
     mixed = _blend(upper, lower, down_share)
     mixed += _HALF
     return _whole_parts(mixed)[None]
@@ -71,13 +70,17 @@ def _window(rgb: Array, left: int, top: int, right: int, bottom: int) -> Array:
     return window
 
 
-def _packed(window: Array) -> Array:
-    """(n,) uint64, one per pixel: red, green, blue in 16 bits each; what stands in the fourth does not matter."""
+def _joined(window: Array) -> Array:
+    """(n,) uint32, one per pixel: red, green, blue in a byte each; the fourth is the first of the next pixel."""
     size = window.shape[0] * window.shape[1]
     samples = np.empty(3 * size + 1, np.uint8)
     samples[:-1].reshape(window.shape)[:] = window
-    four = np.ndarray((size,), "<u4", samples, strides=(3,)).copy()  # each pixel and the first byte of the next
-    return four.view(np.uint8).astype(np.uint16).view(np.uint64)
+    return np.ndarray((size,), "<u4", samples, strides=(3,)).copy()
+
+
+def _spread(pixels: Array) -> Array:
+    """uint32 with a byte for each channel -> uint64 with 16 bits for each; what stands in the fourth does not matter."""
+    return pixels.view(np.uint8).astype(np.uint16).view(np.uint64)
 
 
 def _grid(along: Array, down: Array, start: float) -> Array:
