@@ -111,6 +111,7 @@ JOINT: Mapping[str, Change] = {
     "no closing": lambda r: replace(r, closing=0.0),
     "hybrid, every 4th row": net("tcn_attention", stride=4),
     "multi-scale": net("tcn_multiscale"),
+    "83 inputs": lambda r: with_features(r, 83),
 }
 """What is changed, by name. Changes of how heads are combined train the base net again: it is the same net."""
 
