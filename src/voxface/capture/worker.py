@@ -54,7 +54,7 @@ def serve(pipe: Connection[Any, Any], confines: Confines) -> None:
                 text = f"{part.job.source} met a bug: {type(error).__name__}: {error}."
                 told = CrashError(text, hint="Please report it, with --debug.", source=part.job.source)
                 pipe.send(Broke(told, traceback.format_exc()))
-    except EOFError:
+    except (EOFError, ConnectionError):  # nobody listens any more
         return
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
