@@ -37,7 +37,7 @@ def cut_out(rgb: Array, region: Region, size: int) -> Array:
     place = ((y >> 4) * width + (x >> 4)).astype(np.int64)
     right_share, down_share = (x & 15).astype(np.uint64), (y & 15).astype(np.uint64)
     corners = [_spread(pixels[behind:].take(place, mode="wrap")) for behind in (0, 1, width, width + 1)]
-    upper, lower = _blend(*corners[:2], right_share), _blend(*corners[2:], right_share)
+    upper, lower = _blend(corners[0], corners[1], right_share), _blend(corners[2], corners[3], right_share)
     mixed = _blend(upper, lower, down_share)
     mixed += _HALF
     return _whole_parts(mixed)[None]
@@ -79,7 +79,7 @@ def _joined(window: Array) -> Array:
 
 
 def _spread(pixels: Array) -> Array:
-    """uint32 with a byte for each channel -> uint64 with 16 bits for each; what stands in the fourth does not matter."""
+    """uint32 with a byte for each channel -> uint64 with 16 bits for each; what the fourth holds does not matter."""
     return pixels.view(np.uint8).astype(np.uint16).view(np.uint64)
 
 
