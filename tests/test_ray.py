@@ -92,7 +92,8 @@ def test_interrupted_then_a_node_dies(cluster: Any, shared: Path, tmp_path: Path
     assert run.returncode == 0, errors
     assert errors == ""
     summary = json.loads(said)
-    assert (summary["captured"], summary["kept"], summary["failed"]) == (9 - len(before), len(before), [])
+    assert (summary["captured"] + summary["kept"], summary["failed"]) == (9, [])
+    assert summary["kept"] - len(before) in (0, 1)  # the one that died may just have put its capture in place
     assert len(summary["warnings"]) == 1
     assert "W-TRIED-AGAIN" in summary["warnings"][0]
     assert "E-MACHINE-LOST" in summary["warnings"][0]

@@ -64,6 +64,9 @@ def run_on_ray(
 ) -> Generator[VideoResult, None, None]:
     """Do the jobs on a Ray cluster; give each result when it is there (job.Runner). Close it to end it early.
 
+    What is in work when it is closed ends with our connection, for ray.cancel cannot be had: in Ray 2.60 it aborts this
+    process when a task ends at that moment. In a program that has a connection of its own, it goes on to its end.
+
     Args:
         address: of the cluster's head, such as "10.0.0.1:6379", or "auto" for the one that this machine belongs to;
             None starts one on this machine alone, for this run.
@@ -87,24 +90,20 @@ def run_on_ray(
 
 def _run(ray: Any, waiting: deque[Task], start: Callable[[VideoJob], Any]) -> Generator[VideoResult, None, None]:
     running: dict[Any, Task] = {}
-    try:
-        while waiting or running:
-            while waiting and len(running) < AHEAD * max(1, _cpus(ray)):
-                task = waiting.popleft()
-                running[start(task.job)] = task
-            ready, _ = ray.wait(list(running), num_returns=1, timeout=WAIT_S)
-            if not ready and not _cpus(ray):
-                text = f"the Ray cluster has had no machine for {WAIT_S:.0f} s."
-                raise MissingDependencyError(text, hint="Start some (ray start --address=...) and run again.")
-            for ref in ready:
-                came = _came_of(ray, ref, running.pop(ref))
-                if isinstance(came, VideoResult):
-                    yield came
-                else:
-                    waiting.appendleft(came)
-    finally:
-        for ref in running:
-            ray.cancel(ref, force=True)
+    while waiting or running:
+        while waiting and len(running) < AHEAD * max(1, _cpus(ray)):
+            task = waiting.popleft()
+            running[start(task.job)] = task
+        ready, _ = ray.wait(list(running), num_returns=1, timeout=WAIT_S)
+        if not ready and not _cpus(ray):
+            text = f"the Ray cluster has had no machine for {WAIT_S:.0f} s."
+            raise MissingDependencyError(text, hint="Start some (ray start --address=...) and run again.")
+        for ref in ready:
+            came = _came_of(ray, ref, running.pop(ref))
+            if isinstance(came, VideoResult):
+                yield came
+            else:
+                waiting.appendleft(came)
 
 
 def _cpus(ray: Any) -> int:
