@@ -131,7 +131,7 @@ def test_what_takes_its_process_down(cluster: Any, shared: Path, tmp_path: Path)
     """V9, V10 on Ray: a segmentation fault, a hang, a bug and a lack of memory cost their own video after two tries; a
     crash that happens once costs a try; a video that cannot be read is tried once; the others are done, slow or not."""
     names = ("crash", "fine", "hang", "once", "bug", "memory", "unreadable", "slow", *(f"fine-{k}" for k in range(12)))
-    results = do_all(cluster, tmp_path, *names, timeout_s=4)
+    results = do_all(cluster, tmp_path, *names, timeout_s=2.5)
     errors = {name: type(result.error) for name, result in results.items() if result.error}
     assert errors == {
         "crash": CrashError, "hang": CrashError, "bug": CrashError, "memory": OutOfMemoryError,
