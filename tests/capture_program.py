@@ -116,6 +116,7 @@ def prepare() -> None:
         segments.WARM_UP = 2
 
 
-prepare()
+if __name__ in ("__main__", "__mp_main__"):  # the program and its workers; a test that imports names changes nothing
+    prepare()
 if __name__ == "__main__":
     main()
