@@ -23,7 +23,7 @@ from voxface.capture.pictures import Album, Picture
 from voxface.capture.shots import Shots
 from voxface.capture.tracker import Face, Tracker
 from voxface.capture.trackers import open_tracker
-from voxface.face.axes import sign_continuous
+from voxface.face.axes import sign_continuous, still_head
 from voxface.face.rig import ARKIT
 from voxface.face.track import FaceTrack
 from voxface.stream import Array
@@ -139,7 +139,7 @@ def assemble(times_s: Array, index: Array, faces: list[Face | None], observed: A
     n = len(times_s)
     seen = np.array([face is not None for face in faces], bool)
     found = [face for face in faces if face is not None]
-    weights, head = np.zeros((n, len(ARKIT)), np.float32), np.tile(np.eye(7, dtype=np.float32)[3], (n, 1))
+    weights, head = np.zeros((n, len(ARKIT)), np.float32), still_head(n)
     gap, width = np.zeros(n, np.float32), np.zeros(n, np.float32)
     if found:
         weights[seen] = np.stack([face.weights for face in found])
