@@ -77,19 +77,22 @@ def train(
             source=str(folder),
         )
     team = open_team(machine, recipe.precision, recipe.batch)
-    run, data = start(recipe, team), ""
-    if path.exists():
-        data = restore(run, recipe, team, path, force)
-    elif start_from is not None:
-        begin_with(run, start_from)
-    setting = _prepare(recordings, held_out, recipe, folder, about or {}, team)
-    if data and data != setting.data:
-        accept(run, [f"dataset sha256 {data[:12]} is now {setting.data[:12]}"], path, force)
-        run.best = {}  # it was the best on other recordings
-    if not run.done(recipe):  # a run that is done keeps what its checkpoint says of its making
-        with stop_requested() as asked, _log(run, setting, machine) as log:
-            _steps(run, setting, machine, log, asked, min(stop_at or recipe.steps, recipe.steps), report)
-    return run.validated
+    try:
+        run, data = start(recipe, team), ""
+        if path.exists():
+            data = restore(run, recipe, team, path, force)
+        elif start_from is not None:
+            begin_with(run, start_from)
+        setting = _prepare(recordings, held_out, recipe, folder, about or {}, team)
+        if data and data != setting.data:
+            accept(run, [f"dataset sha256 {data[:12]} is now {setting.data[:12]}"], path, force)
+            run.best = {}  # it was the best on other recordings
+        if not run.done(recipe):  # a run that is done keeps what its checkpoint says of its making
+            with stop_requested() as asked, _log(run, setting, machine) as log:
+                _steps(run, setting, machine, log, asked, min(stop_at or recipe.steps, recipe.steps), report)
+        return run.validated
+    finally:
+        team.leave()
 
 
 def use_threads(threads: int) -> None:

@@ -68,6 +68,11 @@ class Team:
         versions = {"voxface": voxface.__version__, "torch": torch.__version__}
         return {"device": self.device.type, "precision": self.precision, "processes": self.size} | versions
 
+    def leave(self) -> None:
+        """End the connection to the other processes; its threads must not outlive Python."""
+        if self.size > 1 and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
     def sum(self, tensor: Tensor) -> Tensor:
         """The sum of all processes' tensors, the same for each. Raises: TrainingError: one of them has ended."""
         if self.size == 1:
