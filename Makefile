@@ -83,7 +83,7 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.all: pyproject.toml | $(VENV)/bin/python
 	$(PIP) torch==2.13.0
 	$(PIP) -e '.[plot,capture,train,dev]'
-	@for need in '-e .[mediapipe]' '-e .[ray]' '-e .[s3] moto[server]'; do \
+	@for need in '-e .[mediapipe]' '-e .[ray]' 'moto[server] s3fs'; do \
 	  $(PIP) $$need || echo "SKIPPED: tests that need $$need"; done
 	@touch $@
 
