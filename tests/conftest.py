@@ -6,6 +6,7 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is loaded, else it is too late
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -41,3 +42,13 @@ def speech() -> np.ndarray:
     buzz = sum(np.sin(k * phase) * np.exp(-k / tilt / 3) for k in range(1, 20))
     envelope = np.clip(np.sin(2 * np.pi * 2.1 * t) + 0.6 * np.sin(2 * np.pi * 0.31 * t), 0, None)
     return (0.1 * envelope * buzz + 0.001 * rng.standard_normal(n)).astype(np.float32)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """torch computes with one thread: sums in one order. `pytestmark = pytest.mark.usefixtures("one_thread")`."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

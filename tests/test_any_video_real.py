@@ -13,10 +13,10 @@ import pytest
 pytest.importorskip("av", reason="PyAV is not installed: pip install 'voxface[capture]'")
 pytest.importorskip("safetensors", reason="safetensors is not installed: pip install 'voxface[capture]'")
 
+from tests.faces import pictures_of
 from tests.test_any_video import as_hdr
 from tests.videos import encode, make_video, tone
-from voxface.audio.container import Tally
-from voxface.audio.video import probe_video, video_frames
+from voxface.audio.video import probe_video
 from voxface.capture import face_model, segments
 from voxface.capture.capture import capture_video, join_pieces
 from voxface.capture.face_model import FaceModel, find_face_model
@@ -42,11 +42,6 @@ def model(shared: Path) -> FaceModel:
             return found
     except MissingDependencyError as error:
         pytest.skip(str(error))
-
-
-def pictures_of(path: Path, count: int = 10**6) -> list[np.ndarray]:
-    frames = video_frames(path, probe_video(path), 30, Tally())
-    return [frame.rgb for frame, _ in zip(frames, range(count), strict=False)]
 
 
 def film(path: Path, pictures: Sequence[np.ndarray]) -> Path:

@@ -14,9 +14,8 @@ import pytest
 pytest.importorskip("av", reason="PyAV is not installed: pip install 'voxface[capture]'")
 pytest.importorskip("safetensors", reason="safetensors is not installed: pip install 'voxface[capture]'")
 
+from tests.faces import beside, pictures_of
 from tests.videos import make_video, tone
-from voxface.audio.container import Tally
-from voxface.audio.video import probe_video, video_frames
 from voxface.capture import face_model, journal, mediapipe_tracker
 from voxface.capture.capture import capture_video
 from voxface.capture.face_model import FaceModel, find_face_model
@@ -40,23 +39,6 @@ def model(shared: Path) -> FaceModel:
     except MissingDependencyError as error:
         pytest.skip(str(error))
     return find_face_model(shared / face_model.FILE_NAME)
-
-
-def pictures_of(path: Path, count: int) -> list[np.ndarray]:
-    return [
-        frame.rgb for frame, _ in zip(video_frames(path, probe_video(path), 30, Tally()), range(count), strict=False)
-    ]
-
-
-def beside(small: np.ndarray | None, large: np.ndarray | None) -> np.ndarray:
-    """(432, 720) picture: a small face on the left, one half as large again on the right; None leaves it empty."""
-    whole = np.full((432, 720, 3), 90, np.uint8)
-    if small is not None:
-        whole[72:360, :288] = small
-    if large is not None:
-        grown = np.arange(432) * 2 // 3
-        whole[:, 288:] = large[grown][:, grown]
-    return whole
 
 
 def test_real_speech(shared: Path, model: FaceModel) -> None:

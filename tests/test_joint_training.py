@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ pytest.importorskip("onnx", reason="onnx is not installed: export cannot be test
 soundfile = pytest.importorskip("soundfile")
 
 from tests.fake_recordings import JAW, fake_recordings  # noqa: E402
+from tests.small_training import phone_loss  # noqa: E402
 from voxface.articulation.channels import ARTICULATED  # noqa: E402
 from voxface.articulation.curves import curves  # noqa: E402
 from voxface.articulation.phones import CLOSURES, PHONES, Phone  # noqa: E402
@@ -34,7 +34,6 @@ from voxface.training.checkpoint import load_checkpoint, save_checkpoint  # noqa
 from voxface.training.data import build_material, make_batch  # noqa: E402
 from voxface.training.export import export_bundle  # noqa: E402
 from voxface.training.gather import Source, gather, with_phones  # noqa: E402
-from voxface.training.losses import phone_loss  # noqa: E402
 from voxface.training.recipes import Recipe, joint  # noqa: E402
 from voxface.training.rest import rest_recordings  # noqa: E402
 from voxface.training.shipped import Shipped, split_heads  # noqa: E402
@@ -43,12 +42,7 @@ from voxface.training.teach import Teachers, sound_recordings  # noqa: E402
 CLOSE = ARKIT.index("mouthClose")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def tiny(**changes: Any) -> Recipe:

@@ -19,7 +19,7 @@ import pytest
 pytest.importorskip("av", reason="PyAV is not installed: pip install 'voxface[capture]'")
 pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed: pip install 'voxface[capture]'")
 
-from voxface.audio.video import Tally, probe_video, video_frames
+from tests.faces import beside, pictures_of
 from voxface.capture import face_model
 from voxface.capture.face_model import FaceModel, find_face_model
 from voxface.capture.light import nets
@@ -35,12 +35,6 @@ from voxface.face.rig import ARKIT
 def model(shared: Path) -> FaceModel:
     """The real landmarker."""
     return find_face_model(shared / face_model.FILE_NAME)
-
-
-def pictures_of(path: Path, count: int) -> list[np.ndarray]:
-    """The first pictures of a video."""
-    frames = video_frames(path, probe_video(path), 30, Tally())
-    return [frame.rgb for frame, _ in zip(frames, range(count), strict=False)]
 
 
 @pytest.fixture(scope="module")
@@ -160,17 +154,6 @@ def test_the_box_holds_the_face(model: FaceModel, one: list[np.ndarray]) -> None
     assert 0 < left < left + width < 288
     assert 0 < top < top + height < 300
     assert 0.6 < width / height < 1.1
-
-
-def beside(small: np.ndarray | None, large: np.ndarray | None) -> np.ndarray:
-    """(432, 720) picture: a small face on the left, one half as large again on the right; None leaves it empty."""
-    whole = np.full((432, 720, 3), 90, np.uint8)
-    if small is not None:
-        whole[72:360, :288] = small
-    if large is not None:
-        grown = np.arange(432) * 2 // 3
-        whole[:, 288:] = large[grown][:, grown]
-    return whole
 
 
 def test_the_largest_face_is_followed(model: FaceModel, one: list[np.ndarray], other: list[np.ndarray]) -> None:

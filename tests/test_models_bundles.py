@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,13 +24,7 @@ from voxface.training.export import LARGEST_DIFFERENCE, Shippable, parity, state
 from voxface.training.recipes import Recipe  # noqa: E402
 from voxface.training.shipped import Shipped, Smoothed, Together  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def recipe_of(name: str) -> Recipe:

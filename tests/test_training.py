@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.small_training import HELD_OUT, TRAIN, one_thread, tiny, torch  # noqa: F401
+from tests.small_training import HELD_OUT, TRAIN, tiny, torch
 from voxface.errors import CheckpointError, InputWarning, MissingDependencyError, UsageError
 from voxface.models.registry import MODELS
 from voxface.models.tcn import TcnConfig
@@ -25,6 +25,8 @@ from voxface.training.recipes import Recipe, first, joint, recipe_named, with_ba
 from voxface.training.run import Run, Setting
 from voxface.training.step import own_loss
 from voxface.training.team import Machine, MixedPrecision, open_team
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_it_learns(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.small_training import HELD_OUT, TRAIN, one_thread, tiny, torch  # noqa: F401
+from tests.small_training import HELD_OUT, TRAIN, tiny, torch
 from voxface import files
 from voxface.errors import CheckpointError, InputWarning, LimitError, TrainingError
 from voxface.models.tcn import Tcn
@@ -30,6 +30,8 @@ from voxface.training.feed import Feed
 from voxface.training.log import Lines
 from voxface.training.recipes import Recipe
 from voxface.training.team import Machine
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 packed = pytest.importorskip("safetensors.torch").save
 LEFT = (FILE_NAME, "best.safetensors", "log.csv", "validation.csv")

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tests.fake_recordings import JAW
-from tests.small_training import torch
+from tests.small_training import masked_loss, torch
 from voxface.face.gap import rig_gap
 from voxface.face.rig import ARKIT
-from voxface.training.losses import GAP_COLUMN, LossSpec, masked_loss, with_gap
+from voxface.training.losses import GAP_COLUMN, LossSpec, with_gap
 
 
 def test_unseen_rows_and_channels_never_count() -> None:

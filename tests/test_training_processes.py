@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.small_training import HELD_OUT, TRAIN, one_thread, tiny, torch  # noqa: F401
+from tests.small_training import HELD_OUT, TRAIN, tiny, torch
 from voxface.errors import CheckpointError, UsageError
 from voxface.training import loop
 from voxface.training.checkpoint import load_checkpoint
 from voxface.training.processes import launch
 from voxface.training.team import Machine, open_team
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 ROOT = Path(__file__).parents[1]
 LEFT = ("checkpoint.safetensors", "best.safetensors", "log.csv", "validation.csv")

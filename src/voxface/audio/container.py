@@ -9,7 +9,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -42,7 +42,7 @@ class Tally:
     not_rising: int = 0
     without_time: int = 0
     broken_packets: int = 0
-    ended_early: str = field(default="")
+    ended_early: str = ""
 
 
 def probe_audio(path: str | Path | BinaryIO, track: int = 0) -> tuple[int, float] | None:

@@ -20,7 +20,7 @@ from voxface.audio.handle import Handle, Replay, Source, open_handle, read_exact
 from voxface.audio.mix import ChannelMixer, Mend, channel_index
 from voxface.audio.ogg import ChainReader, links
 from voxface.audio.raw import MOST_CHANNELS, RATE_HZ, RawFormat, RawReader
-from voxface.audio.reader import SoundReader
+from voxface.audio.reader import SoundReader, cut_text
 from voxface.audio.riff import is_chunk, read_header
 from voxface.audio.sniff import HEAD_BYTES, READ_NOW, WAV, Kind, what_is
 from voxface.audio.tracks import TrackReader
@@ -41,10 +41,6 @@ __all__ = ["AudioSource", "RawFormat", "open_audio", "read_audio"]
 _BLOCK_VALUES = 1 << 20  # frames x channels read at a time, at most
 _ANY_CODEC = ("CAF", "Ogg")  # may hold what libsndfile cannot decode and PyAV can: ALAC, AAC, Speex
 _UNFINISHED = "says that it has 0 samples, but sound follows: its recorder did not finish it"
-
-
-def _short(has_s: float, should_s: float) -> str:
-    return f"is cut: {has_s:.2f} s of sound, but its header says {should_s:.2f} s"
 
 
 class _Reader(Protocol):
@@ -141,14 +137,14 @@ class _Cut:
             raise AudioTruncatedError(f"{self.name} {text}.", hint=hint, source=self.name)
         warnings.warn(InputWarning("W-TRUNCATED", f"{self.name} {text}; using what there is."), stacklevel=3)
 
-    def tell_short(self, frames: int) -> None:
+    def tellcut_text(self, frames: int) -> None:
         """Compare the number of frames with what the header said."""
         if self._expected is not None and frames < self._expected:
-            self.tell(_short(frames / self._rate_hz, self._expected / self._rate_hz))
+            self.tell(cut_text(frames / self._rate_hz, self._expected / self._rate_hz))
 
     def check_end(self, frames: int, reader: _Reader) -> None:
         """What only the end of the recording shows."""
-        self.tell_short(frames)
+        self.tellcut_text(frames)
         if complaint := reader.complaint(frames):
             self.tell(complaint)
 
@@ -294,7 +290,7 @@ def _open_wav_file(handle: Handle, strict: bool) -> _Opened:
         return _Opened(handle, RawReader(handle.file, form), present // form.frame_bytes, cut)
     opened = _with_decoder(handle, WAV, 0, strict)
     if header.data_bytes is not None and header.data_bytes - present >= header.block_bytes and opened.samples != 0:
-        opened.cut.tell(_short(header.seconds(present), header.seconds(header.data_bytes)))
+        opened.cut.tell(cut_text(header.seconds(present), header.seconds(header.data_bytes)))
     return opened
 
 

@@ -15,6 +15,16 @@ _FLAC_BLOCK = 4096  # frames: a broken FLAC loses at most the read in which it b
 _UNKNOWN = 1 << 62  # libsndfile says 2^63 - 1 frames where a stream does not know its length
 
 
+def cut_text(has_s: float, should_s: float) -> str:
+    """What is wrong with a recording that ends before its header says."""
+    return f"is cut: {has_s:.2f} s of sound, but its header says {should_s:.2f} s"
+
+
+def broken_text(has_s: float) -> str:
+    """What is wrong with a recording whose rest cannot be decoded."""
+    return f"cannot be decoded beyond {has_s:.2f} s"
+
+
 class _Forward(soundfile.SoundFile):  # type: ignore[misc]
     """A sound file that is only read on. Seeking after every read, as soundfile does, breaks streamed FLAC and MP3."""
 
@@ -99,7 +109,7 @@ class SoundReader:
 
     def complaint(self, frames: int) -> str:
         """What the end showed to be wrong with the recording, after so many frames; empty: nothing."""
-        return f"cannot be decoded beyond {frames / self.rate_hz:.2f} s" if self._broken else ""
+        return broken_text(frames / self.rate_hz) if self._broken else ""
 
     def close(self) -> None:
         self._sound.close()

@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 import numpy as np
 
 from voxface.audio.container import Tally, audio_blocks, probe_audio, sound_length
-from voxface.audio.reader import Guard
+from voxface.audio.reader import Guard, broken_text, cut_text
 from voxface.audio.sniff import BARE_AAC
 from voxface.errors import AudioFormatError, InputError, MissingDependencyError, VideoFormatError
 from voxface.stream import Array
@@ -78,9 +78,9 @@ class TrackReader:
         """What the end showed to be wrong with the recording, after so many frames; empty: nothing."""
         has_s = frames / self.rate_hz
         if self._length_s and has_s < self._length_s - _SMALLEST_MISSING_S:
-            return f"is cut: {has_s:.2f} s of sound, but its header says {self._length_s:.2f} s"
+            return cut_text(has_s, self._length_s)
         if self._tally.ended_early:
-            return f"cannot be decoded beyond {has_s:.2f} s"
+            return broken_text(has_s)
         broken = self._tally.broken_packets
         return f"has {broken} broken packets of sound, which are left out" if broken else ""
 

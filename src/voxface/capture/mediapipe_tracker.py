@@ -19,7 +19,7 @@ import numpy as np
 
 from voxface.capture.face_model import SHA256, FaceModel, cached_path
 from voxface.capture.quiet import quiet_stderr
-from voxface.capture.tracker import Face
+from voxface.capture.tracker import LARGER, LOOK_EVERY_S, Face
 from voxface.errors import FaceModelError, MissingDependencyError
 from voxface.face.axes import quaternion_from_matrix
 from voxface.face.gap import VIDEO_POINTS, video_gap
@@ -33,10 +33,8 @@ NOTICE = (
     "note: MediaPipe, which finds the face, may send usage metrics to Google; voxface sends nothing. "
     "See README, section Privacy. (Said once.)"
 )
-_SCOUT_EVERY_S = 1.0
-_LARGER = 1.3  # times as wide: below it the face that is followed stays, so that equals do not alternate
 _CM = 0.01  # metres
-_CHEEKS = 234, 454  # landmarks at the sides of the face
+_POINTS = (*VIDEO_POINTS, 234, 454)  # landmarks that are looked at: those of the lip gap, and the sides of the face
 _BLACK = 128  # pixels, the size that the detector looks at
 _TALKATIVE = 5  # pictures during which the native threads still write their warnings
 
@@ -119,7 +117,7 @@ class MediapipeTracker:
     def _look(self, time_s: float, rgb: Array) -> Face | None:
         if time_s >= self._next_scout_s:
             self._scout_faces(rgb)
-            self._next_scout_s = time_s + _SCOUT_EVERY_S
+            self._next_scout_s = time_s + LOOK_EVERY_S
         shown = self._hide_others(rgb) if self._largest else rgb
         self._last_ms = max(self._last_ms + 1, round(1000 * (time_s - self._first_s)))
         result = self._landmarker.detect_for_video(self._image(shown), self._last_ms)
@@ -139,7 +137,7 @@ class MediapipeTracker:
         self._largest, self._others = None, []
         if len(boxes) > 1:
             followed = next((b for b in boxes if self._centre and b.holds(*self._centre)), None)
-            if followed is None or boxes[0].width > _LARGER * followed.width:
+            if followed is None or boxes[0].width > LARGER * followed.width:
                 self._largest, self._others = boxes[0], boxes[1:]
 
     def _hide_others(self, rgb: Array) -> Array:
@@ -154,10 +152,7 @@ class MediapipeTracker:
     def _face(self, result: Any, shape: tuple[int, ...]) -> Face:
         landmarks = result.face_landmarks[0]
         points = np.zeros((len(landmarks), 2))
-        for i in (
-            *VIDEO_POINTS,
-            *_CHEEKS,
-        ):  # a few of 478: all would cost as much as decoding the picture
+        for i in _POINTS:  # a few of 478: making numbers of all would cost as much as decoding the picture
             points[i] = landmarks[i].x * shape[1], landmarks[i].y * shape[0]
         x, y = points[list(VIDEO_POINTS)].mean(axis=0)
         self._centre = (float(x), float(y))
@@ -170,7 +165,7 @@ class MediapipeTracker:
         matrix = np.asarray(result.facial_transformation_matrixes[0], np.float64)
         gap, width = video_gap(points)
         rotation = quaternion_from_matrix(matrix[:3, :3])
-        return Face(weights, matrix[:3, 3] * _CM, rotation, gap, width, _box(points[[*VIDEO_POINTS, *_CHEEKS]]))
+        return Face(weights, matrix[:3, 3] * _CM, rotation, gap, width, _box(points[list(_POINTS)]))
 
     def _find_columns(self, categories: Any) -> list[tuple[int, int]]:
         """Channels are matched by name; `_neutral` is dropped."""

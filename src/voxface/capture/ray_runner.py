@@ -15,7 +15,6 @@ import logging
 import os
 import socket
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,7 +26,7 @@ from voxface import __version__
 from voxface.capture.face_model import cached_path, find_face_model
 from voxface.capture.job import OnEvent, VideoJob, VideoResult, do_video
 from voxface.capture.task import TIMEOUT_S, TRIES, Task
-from voxface.capture.worker import Broke
+from voxface.capture.worker import Broke, broke_on
 from voxface.errors import (
     CrashError,
     MachineLostError,
@@ -172,9 +171,7 @@ def _work(
     except MemoryError:
         return Broke(_no_memory(job.source), "")
     except Exception as error:
-        text = f"{job.source} met a bug: {type(error).__name__}: {error}"
-        bug = CrashError(text, hint="Please report it, with --debug.", source=job.source)
-        return Broke(bug, traceback.format_exc())
+        return broke_on(job.source, error)
     finally:
         faulthandler.cancel_dump_traceback_later()
 

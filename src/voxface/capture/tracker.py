@@ -9,6 +9,12 @@ from typing import Any, NamedTuple, Protocol
 from voxface.capture.face_model import FaceModel
 from voxface.stream import Array
 
+LOOK_EVERY_S = 1.0
+"""How often a tracker looks whether there is another face than the one that it follows."""
+
+LARGER = 1.3
+"""It follows another one that is so many times as wide; below that it stays, so that equals do not alternate."""
+
 
 class Face(NamedTuple):
     """One face in one picture.

@@ -29,9 +29,14 @@ DEFAULT_TRACKER = "light"
 
 def open_tracker(name: str) -> OpenTracker:
     """The maker of the tracker of that name. Raises: UsageError: there is none."""
+    return TRACKERS[check_tracker(name)]()
+
+
+def check_tracker(name: str) -> str:
+    """The name as it came; nothing is imported. Raises: UsageError: there is no such tracker."""
     if name not in TRACKERS:
         raise UsageError(f"there is no tracker {name!r}.", hint=f"Trackers: {', '.join(TRACKERS)}.")
-    return TRACKERS[name]()
+    return name
 
 
 def notice(name: str) -> str | None:

@@ -34,6 +34,12 @@ class Broke(NamedTuple):
     trace: str
 
 
+def broke_on(source: str, bug: Exception) -> Broke:
+    """What is told of a video in which a bug of ours came to light; called where the bug is caught."""
+    text = f"{source} met a bug: {type(bug).__name__}: {bug}."
+    return Broke(CrashError(text, hint="Please report it, with --debug.", source=source), traceback.format_exc())
+
+
 def serve(pipe: Connection[Any, Any], confines: Confines) -> None:
     """The worker's main loop, until the pipe is closed.
 
@@ -51,9 +57,7 @@ def serve(pipe: Connection[Any, Any], confines: Confines) -> None:
             except Exception as error:
                 if isinstance(error, VoxfaceError | MemoryError):
                     raise
-                text = f"{part.job.source} met a bug: {type(error).__name__}: {error}."
-                told = CrashError(text, hint="Please report it, with --debug.", source=part.job.source)
-                pipe.send(Broke(told, traceback.format_exc()))
+                pipe.send(broke_on(part.job.source, error))
     except (EOFError, ConnectionError):  # nobody listens any more
         return
     except MemoryError:

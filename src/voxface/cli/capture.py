@@ -79,12 +79,12 @@ def capture(
         from voxface.capture.job import VideoJob
         from voxface.capture.options import CaptureOptions
         from voxface.capture.runs import fetch_face_model
-        from voxface.capture.trackers import DEFAULT_TRACKER
+        from voxface.capture.trackers import DEFAULT_TRACKER, check_tracker
         from voxface.places import is_remote
 
         if shards and (is_remote(shards) or is_remote(output)):
             raise UsageError("--shards packs a folder of this machine into another.", hint="Copy the shards then.")
-        options = CaptureOptions(fps_limit, _known_tracker(tracker or DEFAULT_TRACKER), mirrored, audio_track)
+        options = CaptureOptions(fps_limit, check_tracker(tracker or DEFAULT_TRACKER), mirrored, audio_track)
         work = _runner(runner, address, jobs, timeout, memory_limit, no_network_worker)
         files, model = video_files(videos), str(face_model) if face_model else None
         todo = [
@@ -97,14 +97,6 @@ def capture(
             _pack(out, output, shards)
         if failed:
             raise SomeFailedError(f"{failed} of {len(files)} videos failed.", hint="The others are done.")
-
-
-def _known_tracker(name: str) -> str:
-    from voxface.capture.trackers import TRACKERS
-
-    if name not in TRACKERS:
-        raise UsageError(f"there is no tracker {name!r}.", hint=f"Trackers: {', '.join(TRACKERS)}.")
-    return name
 
 
 def _runner(

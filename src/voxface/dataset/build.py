@@ -135,7 +135,8 @@ def _in_place(one: Judged, folder: Path, options: BuildOptions) -> Judged:
     """The face moved back by its offset, where that is asked for, known, and the recording is kept."""
     if options.sync != "correct" or not one.made or one.error or not one.offset or one.offset.offset_ms is None:
         return one
-    return replace(one, made=make(one.source, folder, options.speakers, options.mel_ceiling_db, one.offset.offset_ms))
+    moved = make(one.source, folder, options.speakers, options.mel_ceiling_db, one.offset.offset_ms, one.made.numbers)
+    return replace(one, made=moved)
 
 
 def _manifest(

@@ -31,12 +31,20 @@ class Made:
     kept: bool
 
 
-def make(source: Path, folder: Path, speakers: SpeakerRule, ceiling_db: float, offset_ms: float = 0.0) -> Made:
+def make(
+    source: Path,
+    folder: Path,
+    speakers: SpeakerRule,
+    ceiling_db: float,
+    offset_ms: float = 0.0,
+    numbers: Numbers | None = None,
+) -> Made:
     """Align a capture, check and clip it, and write it into a dataset's folder, unless that has been done.
 
     Args:
         ceiling_db: mel cells above are counted.
         offset_ms: how much later the face is than the sound; it is moved back by that.
+        numbers: of the capture, where it was measured before.
     Raises: InputError, DatasetError: the capture cannot be used. OutputError, LimitError: it cannot be written.
     """
     digest = source_digest(source)
@@ -44,7 +52,7 @@ def make(source: Path, folder: Path, speakers: SpeakerRule, ceiling_db: float, o
     speaker = speakers.of(source, capture.name)
     plain = _plain(capture, digest, ceiling_db, offset_ms)
     known = _known(folder, plain)
-    numbers = measure(capture)
+    numbers = numbers or measure(capture)
     if known:
         return Made(source, speaker, known, numbers, True)
     track = replace(capture.track, times_s=capture.track.times_s - offset_ms / 1000)

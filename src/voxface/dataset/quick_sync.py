@@ -15,16 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from voxface.dataset.align import valid_rows
-from voxface.dataset.sync import SyncRows
+from voxface.dataset.sync import LEAST_GAIN, LEAST_R, SyncRows, correlations
 from voxface.face.track import FaceTrack
 from voxface.stream import Array
 from voxface.timebase import ROW_RATE_HZ
 
 LEAST_SECONDS = 5.0
 """Seconds of face without which nothing is said: the rhythm of a sentence has peaks of its own."""
-
-LEAST_R, LEAST_GAIN = 0.35, 0.05
-"""A lag counts if its r is at least the first, and better than that of no lag by the second."""
 
 LAGS_MS = np.arange(-400, 401, 20)
 """How much later the lips are looked at than the sound."""
@@ -90,7 +87,7 @@ def quick_sync(rows: SyncRows) -> QuickSync | None:
         return None
     middle = middle[:: max(1, len(middle) // _MOST_ROWS)]
     sound, lips = opening(rows.mel)[middle], rows.gap[middle[:, None] + lags]
-    return QuickSync(tuple(round(float(r), 3) for r in _correlations(sound, lips)))
+    return QuickSync(tuple(round(float(r), 3) for r in correlations(sound[:, None], lips)))
 
 
 def bands(mel: Array) -> Array:
@@ -109,11 +106,3 @@ def opening(mel: Array) -> Array:
 def _moved(values: Array, tap: int) -> Array:
     """Row i holds what was row i + tap; beyond the ends the last row is repeated."""
     return values[np.clip(np.arange(len(values)) + tap, 0, len(values) - 1)]
-
-
-def _correlations(one: Array, many: Array) -> Array:
-    """Pearson r of (n,) with each column of (n, lags); 0 where one of them never moves."""
-    a, b = one - one.mean(), many - many.mean(axis=0)
-    size = np.sqrt((a * a).sum() * (b * b).sum(axis=0))
-    result: Array = np.where(size > 1e-9, a @ b / np.maximum(size, 1e-9), 0)
-    return result

@@ -123,13 +123,13 @@ def _cross_validated(sound: Array, lips: Array) -> Array:
         x = ((sound[learn] - mean) / spread).astype(np.float64)
         y = lips[learn] - lips[learn].mean(axis=0)
         weights = np.linalg.solve(x.T @ x / len(x) + _RIDGE * np.eye(x.shape[1]), x.T @ y / len(x))
-        scores.append(_correlations((sound[first:last] - mean) / spread @ weights, lips[first:last]))
+        scores.append(correlations((sound[first:last] - mean) / spread @ weights, lips[first:last]))
     result: Array = np.mean(scores, axis=0)
     return result
 
 
-def _correlations(a: Array, b: Array) -> Array:
-    """Pearson r of each column of two (n, lags) arrays; 0 where one of them never moves."""
+def correlations(a: Array, b: Array) -> Array:
+    """Pearson r of each column of two (n, lags) arrays, or of one (n, 1) with each; 0 where one of them never moves."""
     a, b = a - a.mean(axis=0), b - b.mean(axis=0)
     size = np.sqrt((a * a).sum(axis=0) * (b * b).sum(axis=0))
     result: Array = np.where(size > 1e-12, (a * b).sum(axis=0) / np.maximum(size, 1e-12), 0)

@@ -123,14 +123,6 @@ def masked_terms(
     return [*terms, _term(spec.steadiness, bent, known * importance, spec.bend)]
 
 
-def masked_loss(
-    outputs: Tensor, targets: Tensor, mask: Tensor, scale: Tensor, spec: LossSpec, every: int = 1
-) -> Tensor:
-    """The sum of masked_terms; 0 where nothing counts."""
-    terms = masked_terms(outputs, targets, mask, scale, spec, every)
-    return total(terms, torch.stack([term.share for term in terms]))
-
-
 def _term(weight: float, error: Tensor, share: Tensor, bend: float) -> Term:
     """Smooth L1 of the error; rows without a share may hold anything, NaN included."""
     counted = torch.where(share > 0, error, torch.zeros_like(error))
@@ -144,12 +136,6 @@ def phone_term(logits: Tensor, phones: Tensor) -> Term:
     known = phones >= 0
     error = torch.nn.functional.cross_entropy(logits[known], phones[known], reduction="sum")
     return Term(1.0, error, known.sum().to(error))
-
-
-def phone_loss(logits: Tensor, phones: Tensor) -> Tensor:
-    """The mean of phone_term; 0 where no phone is known."""
-    term = phone_term(logits, phones)
-    return total([term], term.share[None])
 
 
 def total(terms: Sequence[Term], shares: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from voxface.capture.light.points import BLENDSHAPE_POINTS
 from voxface.capture.light.pose import head_pose, read_canonical_face
 from voxface.capture.light.region import Region, bounds, region_of_face
 from voxface.capture.light.smoothing import Smoothed, smooth
-from voxface.capture.tracker import Face
+from voxface.capture.tracker import LARGER, LOOK_EVERY_S, Face
 from voxface.errors import FaceModelError
 from voxface.face.gap import video_gap
 from voxface.face.rig import ARKIT
@@ -31,8 +31,6 @@ from voxface.stream import Array
 NAME = "light"
 _SIZE = 256  # pixels of a side of what the landmark network sees
 _PRESENT = 0.0  # logit: a face is there from a probability of one half
-_LOOK_EVERY_S = 1.0
-_LARGER = 1.3  # times as wide: below it the face that is followed stays, so that equals do not alternate
 _LARGEST = 4  # times the longer side of the picture; a region beyond that holds no face and would cost gigabytes
 _CM = 0.01  # metres
 _SUBSET = np.array(BLENDSHAPE_POINTS)
@@ -90,7 +88,7 @@ class LightTracker:
     def _find(self, time_s: float, rgb: Array) -> None:
         """Count the faces, and begin to follow the largest where none or a clearly smaller one is followed."""
         faces = find_faces(self._nets.detector, rgb)
-        self._next_look_s = time_s + _LOOK_EVERY_S
+        self._next_look_s = time_s + LOOK_EVERY_S
         self.most_faces = max(self.most_faces, len(faces))
         if faces and self._must_change(faces):
             self._region, self._smoothed = faces[0].region(), None
@@ -101,7 +99,7 @@ class LightTracker:
         followed = next((face for face in faces if face.holds(self._region.x, self._region.y)), None)
         if followed is None:
             return len(faces) > 1
-        return faces[0].width > _LARGER * followed.width
+        return faces[0].width > LARGER * followed.width
 
     def _landmarks(self, rgb: Array, region: Region) -> Array | None:
         """(3, 478) float32 pixels in the picture; None where the region holds no face."""
