@@ -31,10 +31,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dataset": {"tensors", "face", "audio", "articulation", "capture", "export"},
     "runtime": {"face", "audio", "bundle"},
     "synth": {"tensors", "face", "audio", "articulation", "dataset"},
-    "evaluation": {"figure", "face", "audio", "articulation", "bundle", "dataset", "runtime"},
+    "evaluation": {"figure", "face", "audio", "articulation", "bundle", "dataset", "runtime", "head", "render"},
     "training": {"face", "audio", "articulation", "models", "bundle", "dataset", "runtime", "synth", "evaluation"},
+    "head": {"face", "export"},
+    "render": {"figure", "face", "audio", "export", "head"},
+    "viewer": {"face", "audio", "bundle", "export", "head", "runtime"},
     "cli": {
-        "figure", "places", "face", "audio", "articulation", "models", "bundle", "export", "capture", "dataset",
+        "head", "render", "viewer", "figure", "places", "face", "audio", "articulation", "models", "bundle", "export", "capture", "dataset",
         "synth", "runtime", "evaluation", "training", "__init__",
     },
 }  # fmt: skip
@@ -57,6 +60,7 @@ SOLE_HOME: dict[str, set[str]] = {
     "onnx": {"training"},
     "safetensors": {"tensors.py", "training"},
     "matplotlib": {"figure.py"},
+    "moderngl": {"render"},
     "typer": {"cli"},
     "rich": {"cli"},
 }
