@@ -37,8 +37,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "render": {"figure", "face", "audio", "export", "head"},
     "viewer": {"face", "audio", "bundle", "export", "head", "runtime"},
     "cli": {
-        "head", "render", "viewer", "figure", "places", "face", "audio", "articulation", "models", "bundle", "export", "capture", "dataset",
-        "synth", "runtime", "evaluation", "training", "__init__",
+        "figure", "places", "face", "audio", "articulation", "models", "bundle", "export", "capture", "dataset", "head",
+        "synth", "runtime", "render", "evaluation", "viewer", "training", "__init__",
     },
 }  # fmt: skip
 """Each room and what it may import, beside the ground floor (which itself imports only what is named here)."""
