@@ -1,0 +1,24 @@
+// Builds the page into the Python package; the files are committed, so their names are fixed and diffs stay small.
+import { defineConfig } from "vite";
+
+export default defineConfig({
+  base: "./",
+  build: {
+    outDir: "../src/voxface/viewer/page",
+    emptyOutDir: true,
+    target: "es2022",
+    sourcemap: false,
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 1200, // kB: three is most of it, and the page comes from this machine
+    rollupOptions: {
+      output: {
+        entryFileNames: "assets/[name].js",
+        chunkFileNames: "assets/[name].js",
+        assetFileNames: "assets/[name][extname]",
+      },
+    },
+  },
+  // `npm run dev` beside `voxface view --port 8765`: the page hot-reloads and still talks to the real server.
+  server: { proxy: { "/api": "http://127.0.0.1:8765", "/head.glb": "http://127.0.0.1:8765" } },
+});
