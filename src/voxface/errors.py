@@ -92,6 +92,12 @@ class RigMismatchError(VoxfaceError):
     code = "E-RIG-MISSING"
 
 
+class HeadError(VoxfaceError):
+    """A head file that is damaged, lacks what is needed, or needs what we do not read."""
+
+    code = "E-HEAD"
+
+
 class BundleError(VoxfaceError):
     """A bundle that is damaged, of a newer version, or not a bundle."""
 
