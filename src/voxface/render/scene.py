@@ -1,0 +1,192 @@
+"""What a picture is taken with: camera, light, materials, and every matrix of it. GL and rasteriser share this.
+
+Axes as everywhere (SPEC C4); matrices multiply columns. Lights stand in the camera's axes (x to the right of the
+picture, y up, z to the viewer), so that every camera sees a well lit face.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from voxface.errors import UsageError
+from voxface.face.axes import rotation_matrix
+from voxface.stream import Array
+
+Triple = tuple[float, float, float]
+
+FIELD_OF_VIEW_DEG = 24.0
+NEAREST_M, FARTHEST_M = 0.05, 6.0
+LARGEST_SHIFT_M = 0.03  # of the head along each axis; what is beyond is the sitter's place, not a movement
+GAMMA = 2.2  # of pictures
+SMALLEST, LARGEST = 16, 4096  # pixels of a side
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """Where a picture is taken from.
+
+    yaw_deg, pitch_deg: around the head, to the subject's left and up. at: the point it looks at, in metres.
+    height_m: what the picture's smaller side shows there.
+    """
+
+    yaw_deg: float = 0.0
+    pitch_deg: float = 2.0
+    height_m: float = 0.44
+    at: Triple = (0.0, 0.0, 0.0)
+
+
+CAMERAS: dict[str, Camera] = {
+    "front": Camera(),
+    "three-quarter": Camera(yaw_deg=35, pitch_deg=5),
+    "profile": Camera(yaw_deg=88),
+    "mouth": Camera(height_m=0.15, at=(0.0, -0.045, 0.06)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """Colours are linear RGB, 1 is full; the names are those of the shader's uniforms.
+
+    key, fill, rim: their colours. key_from, fill_from, rim_from: where they stand, in the camera's axes.
+    above, below: the light of the room on what looks up and down. exposure: how much of it the picture takes.
+    top, bottom: colours of the background, as they are shown. vignette: how much darker the corners are, 0 to 1.
+    """
+
+    key: Triple = (3.0, 2.72, 2.4)
+    key_from: Triple = (-0.55, 0.6, 0.75)
+    fill: Triple = (0.42, 0.52, 0.70)
+    fill_from: Triple = (0.9, 0.05, 0.45)
+    rim: Triple = (1.3, 1.4, 1.6)
+    rim_from: Triple = (0.65, 0.45, -0.6)
+    above: Triple = (0.34, 0.40, 0.50)
+    below: Triple = (0.22, 0.17, 0.15)
+    exposure: float = 0.62
+    top: Triple = (0.105, 0.125, 0.16)
+    bottom: Triple = (0.030, 0.036, 0.050)
+    vignette: float = 0.35
+
+
+LIGHTS: dict[str, Light] = {
+    "studio": Light(),
+    "soft": Light(
+        key=(1.9, 1.8, 1.7), key_from=(-0.3, 0.45, 0.9), fill=(0.75, 0.78, 0.82), rim=(0.5, 0.5, 0.5),
+        above=(0.75, 0.77, 0.80), below=(0.42, 0.38, 0.36), top=(0.62, 0.64, 0.66), bottom=(0.36, 0.37, 0.39),
+    ),
+    "dark": Light(
+        key=(2.6, 2.15, 1.75), key_from=(-0.85, 0.5, 0.35), fill=(0.07, 0.10, 0.20), rim=(1.6, 2.0, 3.0),
+        above=(0.06, 0.08, 0.13), below=(0.05, 0.04, 0.04), top=(0.016, 0.018, 0.026), bottom=(0.004, 0.004, 0.007),
+    ),
+}  # fmt: skip
+
+
+class Material(NamedTuple):
+    """wrap: how far round the edge of the shadow each colour of light creeps; red goes furthest through skin.
+    gloss: sharpness of the highlight (exponent). shine: its strength."""
+
+    wrap: Triple
+    gloss: float
+    shine: float
+
+
+MATERIALS: dict[str, Material] = {
+    "skin": Material((0.42, 0.22, 0.16), 22.0, 0.10),
+    "eyes": Material((0.25, 0.22, 0.20), 420.0, 1.6),
+    "mouth": Material((0.20, 0.10, 0.08), 60.0, 0.35),
+    "hair": Material((0.10, 0.10, 0.10), 18.0, 0.06),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One camera, one light, one size (width, height) in pixels. Valid from birth.
+
+    Raises: UsageError: a side is not within SMALLEST to LARGEST pixels.
+    """
+
+    size: tuple[int, int] = (512, 512)
+    camera: Camera = field(default_factory=Camera)
+    light: Light = field(default_factory=Light)
+
+    def __post_init__(self) -> None:
+        if not all(SMALLEST <= side <= LARGEST for side in self.size):
+            width, height = self.size
+            raise UsageError(f"a picture has {SMALLEST} to {LARGEST} pixels a side; {width}x{height} was asked for.")
+
+
+def view_named(
+    camera: str = "front", light: str = "studio", size: tuple[int, int] = (512, 512), background: str | None = None
+) -> View:
+    """A view of presets; with `background`, "#rrggbb", exactly that colour stands behind the head.
+
+    Raises: UsageError: no such preset or colour; a size out of range.
+    """
+    for name, known, what in ((camera, CAMERAS, "camera"), (light, LIGHTS, "light")):
+        if name not in known:
+            raise UsageError(f"there is no {what} {name!r}.", hint=f"Known: {', '.join(known)}.")
+    chosen = LIGHTS[light]
+    if background is not None:
+        colour = linear_colour(background)
+        chosen = replace(chosen, top=colour, bottom=colour, vignette=0.0)
+    return View(size, CAMERAS[camera], chosen)
+
+
+def linear_colour(text: str) -> Triple:
+    """ "#rrggbb" as linear RGB. Raises: UsageError: it is none."""
+    digits = text.removeprefix("#")
+    if len(digits) != 6 or not set(digits.lower()) <= set("0123456789abcdef"):
+        raise UsageError(f"{text!r} is no colour.", hint="Give six hexadecimal digits, such as #20242c.")
+    red, green, blue = ((int(digits[at : at + 2], 16) / 255) ** GAMMA for at in (0, 2, 4))
+    return red, green, blue
+
+
+def axes_of(camera: Camera) -> Array:
+    """(3, 3): the camera's axes as rows: right, up, towards the viewer."""
+    yaw, pitch = np.radians(camera.yaw_deg), np.radians(camera.pitch_deg)
+    back = np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)])
+    right = np.array([np.cos(yaw), 0.0, -np.sin(yaw)])
+    return np.stack([right, np.cross(back, right), back])
+
+
+def eye_of(view: View) -> Array:
+    """(3,): where the camera stands; the smaller side of the picture shows height_m."""
+    width, height = view.size
+    seen_m = view.camera.height_m * max(1.0, height / width)
+    away = seen_m / 2 / np.tan(np.radians(FIELD_OF_VIEW_DEG) / 2)
+    eye: Array = np.asarray(view.camera.at) + axes_of(view.camera)[2] * away
+    return eye
+
+
+def camera_matrix(view: View) -> Array:
+    """(4, 4) float32: metres -> clip space of OpenGL."""
+    look = np.eye(4)
+    look[:3, :3] = axes_of(view.camera)
+    look[:3, 3] = -look[:3, :3] @ eye_of(view)
+    scale, near, far = 1 / np.tan(np.radians(FIELD_OF_VIEW_DEG) / 2), NEAREST_M, FARTHEST_M
+    lens = np.zeros((4, 4))
+    lens[0, 0], lens[1, 1] = scale * view.size[1] / view.size[0], scale
+    lens[2, 2:] = (far + near) / (near - far), 2 * far * near / (near - far)
+    lens[3, 2] = -1
+    return (lens @ look).astype(np.float32)
+
+
+def lights_from(view: View) -> dict[str, Array]:
+    """Unit vectors to the lights in the head's axes, by the names of Light's fields."""
+    light, axes = view.light, axes_of(view.camera)
+    places = {"key_from": light.key_from, "fill_from": light.fill_from, "rim_from": light.rim_from}
+    return {name: np.asarray(place) @ axes / np.linalg.norm(place) for name, place in places.items()}
+
+
+STILL = np.eye(4, dtype=np.float32)
+"""The turn of a head that looks straight ahead."""
+
+
+def turns(head: Array, middle: Array) -> Array:
+    """(n, 7) head poses of a clip -> (n, 4, 4) float32: rotation as it is, position from `middle` (3,), the median
+    position of the clip, at most LARGEST_SHIFT_M along each axis."""
+    matrices = np.tile(STILL, (len(head), 1, 1))
+    matrices[:, :3, :3] = rotation_matrix(head[:, 3:])
+    matrices[:, :3, 3] = np.clip(head[:, :3] - middle, -LARGEST_SHIFT_M, LARGEST_SHIFT_M)
+    return matrices
