@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
 
-from voxface.errors import MissingDependencyError, UsageError
+from voxface.errors import InputWarning, MissingDependencyError, UsageError
 from voxface.face.clip import FaceClip
 from voxface.face.interpolate import interpolate_head, interpolate_values
 from voxface.head.head import Head
@@ -108,8 +109,16 @@ def painter(head: Head, view: View, gl: str = "auto") -> Painter:
     if gl != "off":
         from voxface.render.gl import GlPainter
 
-        return GlPainter(head, view)
-    raise MissingDependencyError("there is no other way to draw yet.")
+        try:
+            return GlPainter(head, view)
+        except MissingDependencyError as error:
+            if gl == "on":
+                raise
+            text = f"drawing without OpenGL, which is slower: {error.message}"
+            warnings.warn(InputWarning("W-NO-GL", text), stacklevel=3)
+    from voxface.render.raster import RasterPainter
+
+    return RasterPainter(head, view)
 
 
 def sheet(pictures: Sequence[Array], columns: int, gap: int = 4, colour: int = 255) -> Array:

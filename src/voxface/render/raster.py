@@ -1,0 +1,200 @@
+"""The head drawn by numpy alone, for machines without OpenGL: slower, the same picture.
+
+Every triangle is spread over the pixels of its box; the nearest one at each pixel stays, and only what stays is shaded,
+with the formulas of the shader in `gl`. Pixels are drawn in twos each way and averaged, which smooths the edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from voxface.head.head import Head, posed
+from voxface.render.scene import GAMMA, MATERIALS, View, camera_matrix, eye_of, lights_from
+from voxface.stream import Array
+
+_FINER = 2  # pixels drawn for one that is shown, each way
+_MOST_CANDIDATES = 1 << 19  # pixels of boxes looked at in one go
+_NOTHING = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
+
+
+class RasterPainter:
+    """Draws one head in one view. name: what draws, for people."""
+
+    name = "numpy rasteriser"
+
+    def __init__(self, head: Head, view: View) -> None:
+        width, height = view.size
+        self._head, self._view, self._fine = head, view, (width * _FINER, height * _FINER)
+        starts = np.cumsum([0] + [len(part.positions) for part in head.parts])
+        self._triangles = np.concatenate(
+            [part.triangles.astype(np.int64) + start for part, start in zip(head.parts, starts, strict=False)]
+        )
+        self._colours = np.concatenate([part.colours for part in head.parts])
+        self._follow = np.concatenate([part.follow for part in head.parts])[:, None]
+        materials = [MATERIALS[part.name] for part in head.parts]
+        self._material = np.repeat(np.arange(len(materials)), [len(part.triangles) for part in head.parts])
+        self._wrap = np.array([material.wrap for material in materials], np.float32)
+        self._gloss = np.array([[material.gloss] for material in materials], np.float32)
+        self._shine = np.array([[material.shine] for material in materials], np.float32)
+        self._background = _background(view, self._fine)
+        self._vignette = _vignette(view, self._fine)
+
+    def paint(self, weights: Array, turn: Array) -> Array:
+        """(height, width, 3) uint8 RGB of the head under weights (targets,), turned by a (4, 4) matrix."""
+        parts = [posed(part, weights) for part in self._head.parts]
+        places, normals = (np.concatenate(rows) for rows in zip(*parts, strict=True))
+        places += self._follow * (places @ turn[:3, :3].T + turn[:3, 3] - places)
+        normals += self._follow * (normals @ turn[:3, :3].T - normals)
+        screen, divisor = _project(places, self._view, self._fine)
+        corners = screen[self._triangles]
+        seen = _visible(corners, *self._fine)
+        linear = self._background.copy()
+        linear[seen.pixel] = self._shaded(seen, _inside_out(corners), places, normals, divisor)
+        linear *= self._vignette
+        shown = np.clip(linear, 0, 1) ** (1 / GAMMA) * 255
+        width, height = self._view.size
+        small: Array = shown.reshape(height, _FINER, width, _FINER, 3).mean(axis=(1, 3))
+        return np.rint(small).astype(np.uint8)
+
+    def _shaded(self, seen: _Seen, inside_out: Array, places: Array, normals: Array, divisor: Array) -> Array:
+        """(n, 3) float32: light of the pixels where the head is."""
+        corners = self._triangles[seen.triangle]
+        shares = seen.shares / divisor[corners]  # even on the screen is not even in space
+        shares = (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+
+        def between(values: Array) -> Array:
+            mixed: Array = np.einsum("nk,nkc->nc", shares, values[corners])
+            return mixed
+
+        which = self._material[seen.triangle]
+        towards = _unit(eye_of(self._view).astype(np.float32) - between(places))
+        facing = _unit(between(normals))
+        away = inside_out[seen.triangle][:, None] & (_dot(facing, towards) < 0)
+        return shade(
+            self._view, between(self._colours), np.where(away, -facing, facing), towards,
+            self._wrap[which], self._gloss[which], self._shine[which],
+        )  # fmt: skip
+
+
+def shade(view: View, tint: Array, n: Array, v: Array, wrap: Array, gloss: Array, shine: Array) -> Array:
+    """(n, 3) linear colours of points with colour `tint`, normal n, direction v to the viewer: as the shader in `gl`."""
+    light, place = view.light, {name: at.astype(np.float32) for name, at in lights_from(view).items()}
+    key, fill, rim, above, below = (
+        np.array(getattr(light, name), np.float32) for name in ("key", "fill", "rim", "above", "below")
+    )
+    edge = (1 - np.maximum(_dot(n, v), 0)) ** 4
+    soft = np.maximum((_dot(n, place["key_from"]) + wrap) / (1 + wrap), 0)
+    shares = key * soft * soft + fill * np.maximum(_dot(n, place["fill_from"]) * 0.5 + 0.5, 0)
+    shares += below + (above - below) * (n[:, 1:2] * 0.5 + 0.5)
+    highlight = key * shine * np.maximum(_dot(n, _unit(place["key_from"] + v)), 0) ** gloss
+    outline = rim * edge * np.maximum(_dot(n, place["rim_from"]) * 0.7 + 0.3, 0)
+    result: Array = 1 - np.exp(-(tint * shares + highlight + outline) * (light.exposure * 1.6))
+    return result
+
+
+class _Seen(NamedTuple):
+    """Pixels where there is a triangle: (n,) flat pixel, (n,) number of the nearest triangle, (n, 3) its corners' shares
+    as they are on the screen."""
+
+    pixel: Array
+    triangle: Array
+    shares: Array
+
+
+def _project(places: Array, view: View, fine: tuple[int, int]) -> tuple[Array, Array]:
+    """(n, 3) places -> (n, 3) pixels x, y (down) and depth in 0..1; (n,) what they were divided by."""
+    clip = places @ camera_matrix(view)[:, :3].T.astype(np.float64) + camera_matrix(view)[:, 3]
+    ndc = clip[:, :3] / clip[:, 3:]
+    return (ndc * [0.5, -0.5, 0.5] + 0.5) * [*fine, 1.0], clip[:, 3]
+
+
+def _visible(corners: Array, width: int, height: int) -> _Seen:
+    """The nearest triangle of each pixel. corners: (triangles, 3, 3) pixels x, y and depth."""
+    nearest = np.full(width * height, _NOTHING)
+    planes = _planes(corners)
+    for triangle, x, y in _candidates(corners, width, height):
+        first, second, depth = np.einsum("nkc,cn->kn", planes[triangle], np.stack([x + 0.5, y + 0.5, np.ones(len(x))]))
+        inside = (first >= 0) & (second >= 0) & (first + second <= 1) & (depth > 0) & (depth < 1)
+        rank = (depth[inside] * 0xFFFF_FFFF).astype(np.uint64) << np.uint64(32) | triangle[inside].astype(np.uint64)
+        np.minimum.at(nearest, y[inside] * width + x[inside], rank)
+    pixel = np.flatnonzero(nearest != _NOTHING)
+    triangle = (nearest[pixel] & np.uint64(0xFFFF_FFFF)).astype(np.int64)
+    centres = np.stack([pixel % width + 0.5, pixel // width + 0.5, np.ones(len(pixel))])
+    first, second, _ = np.einsum("nkc,cn->kn", planes[triangle], centres)
+    return _Seen(pixel, triangle, np.stack([1 - first - second, first, second], axis=1))
+
+
+def _inside_out(corners: Array) -> Array:
+    """(triangles,) bool: seen from behind; y goes down, so the corners of a front go clockwise."""
+    across, down = corners[:, 1, :2] - corners[:, 0, :2], corners[:, 2, :2] - corners[:, 0, :2]
+    behind: Array = across[:, 0] * down[:, 1] > across[:, 1] * down[:, 0]
+    return behind
+
+
+def _planes(corners: Array) -> Array:
+    """(triangles, 3, 3): shares of the second and third corner, and depth, each as a x + b y + c over pixels. A triangle
+    without area covers no pixel."""
+    zero = corners[:, 0]
+    across, down = corners[:, 1] - zero, corners[:, 2] - zero
+    area = across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]
+    by = 1 / np.where(np.abs(area) > 1e-9, area, np.nan)
+    first = np.stack([down[:, 1] * by, -down[:, 0] * by], axis=1)
+    second = np.stack([-across[:, 1] * by, across[:, 0] * by], axis=1)
+    depth = first * across[:, 2:] + second * down[:, 2:]
+    slopes = np.stack([first, second, depth], axis=1)
+    at_zero = -np.einsum("nkc,nc->nk", slopes, zero[:, :2])
+    at_zero[:, 2] += zero[:, 2]
+    return np.concatenate([slopes, at_zero[..., None]], axis=2)
+
+
+def _candidates(corners: Array, width: int, height: int) -> Iterator[tuple[Array, Array, Array]]:
+    """Triangle, x and y of every pixel in the boxes of the triangles, a part of them at a time."""
+    low = np.ceil(corners[..., :2].min(axis=1) - 0.5).clip(0, [width, height]).astype(np.int64)
+    high = np.floor(corners[..., :2].max(axis=1) + 0.5).clip(0, [width, height]).astype(np.int64)
+    sides = np.maximum(high - low, 0)
+    counts = sides[:, 0] * sides[:, 1]
+    groups = np.cumsum(counts) // _MOST_CANDIDATES
+    edges = [0, *(np.flatnonzero(np.diff(groups)) + 1), len(counts)]
+    for first, stop in pairwise(edges):
+        some = counts[first:stop]
+        triangle = np.repeat(np.arange(first, stop), some)
+        number = np.arange(len(triangle)) - np.repeat(np.cumsum(some) - some, some)
+        wide = sides[triangle, 0]
+        yield triangle, low[triangle, 0] + number % wide, low[triangle, 1] + number // wide
+
+
+def _background(view: View, fine: tuple[int, int]) -> Array:
+    """(pixels, 3) float32, as the background's shader in `gl`."""
+    height = 1 - (np.arange(fine[1], dtype=np.float32)[:, None] + 0.5) / fine[1]
+    share = _smooth_step(0.0, 0.9, height)
+    column = np.array(view.light.bottom) * (1 - share) + np.array(view.light.top) * share
+    return np.repeat(column, fine[0], axis=0).astype(np.float32)
+
+
+def _vignette(view: View, fine: tuple[int, int]) -> Array:
+    """(pixels, 1) float32: how much is left of the light at each pixel."""
+    x, y = ((np.arange(side, dtype=np.float32) + 0.5) / side - 0.5 for side in fine)
+    away = (x**2)[None] + (y**2)[:, None]
+    return (1 - view.light.vignette * _smooth_step(0.15, 0.75, away * 1.6)).reshape(-1, 1)
+
+
+def _smooth_step(low: float, high: float, x: Array) -> Array:
+    """GLSL's smoothstep."""
+    share = np.clip((x - low) / (high - low), 0, 1)
+    result: Array = share * share * (3 - 2 * share)
+    return result
+
+
+def _unit(rows: Array) -> Array:
+    result: Array = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+    return result
+
+
+def _dot(one: Array, other: Array) -> Array:
+    """(n, 1): of rows with rows, or with one vector."""
+    result: Array = np.sum(one * other, axis=1, keepdims=True)
+    return result
