@@ -81,7 +81,7 @@ class RasterPainter:
 
 
 def shade(view: View, tint: Array, n: Array, v: Array, wrap: Array, gloss: Array, shine: Array) -> Array:
-    """(n, 3) linear colours of points with colour `tint`, normal n, direction v to the viewer: as the shader in `gl`."""
+    """(n, 3) linear colours of points of colour `tint` with normal n and direction v to the viewer, as in `gl`."""
     light, place = view.light, {name: at.astype(np.float32) for name, at in lights_from(view).items()}
     key, fill, rim, above, below = (
         np.array(getattr(light, name), np.float32) for name in ("key", "fill", "rim", "above", "below")
@@ -97,7 +97,7 @@ def shade(view: View, tint: Array, n: Array, v: Array, wrap: Array, gloss: Array
 
 
 class _Seen(NamedTuple):
-    """Pixels where there is a triangle: (n,) flat pixel, (n,) number of the nearest triangle, (n, 3) its corners' shares
+    """Pixels where there is a triangle: (n,) flat pixel, (n,) nearest triangle, (n, 3) shares of its corners
     as they are on the screen."""
 
     pixel: Array
@@ -136,7 +136,7 @@ def _inside_out(corners: Array) -> Array:
 
 
 def _planes(corners: Array) -> Array:
-    """(triangles, 3, 3): shares of the second and third corner, and depth, each as a x + b y + c over pixels. A triangle
+    """(triangles, 3, 3): shares of the second and third corner, and depth, each a x + b y + c over pixels. A triangle
     without area covers no pixel."""
     zero = corners[:, 0]
     across, down = corners[:, 1] - zero, corners[:, 2] - zero
