@@ -62,7 +62,8 @@ def _chunks(data: bytes, path: str | Path) -> tuple[dict[str, Any], bytes]:
         _refuse(path, f"is glTF version {version}; only version {VERSION} is read.")
     if length != len(data):
         _refuse(path, f"is cut off: it should have {length} bytes and has {len(data)}.")
-    found, begin = {}, 12
+    found: dict[int, bytes] = {}
+    begin = 12
     while begin < len(data):
         size, kind = struct.unpack_from("<II", data, begin) if begin + 8 <= len(data) else (MAX_BYTES, 0)
         if begin + 8 + size > len(data):

@@ -10,7 +10,7 @@ from voxface.export.glb import Surface
 from voxface.export.glb_read import read_glb
 from voxface.head.head import PARTS, Head, Part
 
-SHIPPED = Path(__file__).parent / "head.glb"
+HEAD_FILE = Path(__file__).parent / "head.glb"
 
 _FIELDS = ("positions", "normals", "colours", "follow", "triangles", "moves", "turns")
 
@@ -20,7 +20,7 @@ def load_head(path: str | Path | None = None) -> Head:
 
     Raises: InputError: no such file. HeadError: it is damaged or laid out otherwise.
     """
-    return _load(Path(path or SHIPPED))
+    return _load(Path(path or HEAD_FILE))
 
 
 @lru_cache(maxsize=2)
