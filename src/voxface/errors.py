@@ -44,6 +44,12 @@ class UsageError(VoxfaceError):
     code, exit_code = "E-USAGE", 2
 
 
+class PortError(VoxfaceError):
+    """A port that cannot be listened at: in use, or not allowed."""
+
+    code, exit_code = "E-PORT", 2
+
+
 class InputError(VoxfaceError):
     """A file that cannot be read at all: missing, a folder, a pipe nobody writes, no permission."""
 

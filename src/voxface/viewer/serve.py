@@ -1,0 +1,69 @@
+"""Serve a session until Ctrl-C: the address, the browser, a clean end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from voxface.viewer.server import Server, open_server
+from voxface.viewer.session import Session
+
+
+def serve(
+    session: Session,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    browser: bool = True,
+    ready: Callable[[str], None] = print,
+    tell: Callable[[str], None] = print,
+) -> None:
+    """Answer the page of a session until Ctrl-C or SIGTERM, then return.
+
+    Args:
+        host: only this machine by default. port: None: the first free one from 8777 on; 0: any free one.
+        browser: open one, where there is one.
+        ready: hears the address once the server answers. tell: hears sentences for people.
+    Raises: as `open_server`.
+    """
+    with open_server(session, host, port) as server, _stopped_by_signals():
+        ready(server.url)
+        if browser:
+            threading.Thread(target=_show, args=(server, tell), daemon=True).start()
+        try:
+            server.serve_forever(poll_interval=0.2)
+        except KeyboardInterrupt:
+            tell("the viewer has ended.")
+
+
+def _show(server: Server, tell: Callable[[str], None]) -> None:
+    if not _open_browser(server.url):
+        tell(f"no browser was found to open; open {server.url} in one yourself (or say --no-browser).")
+
+
+def _open_browser(url: str) -> bool:
+    """False where there is none: on Linux without a screen, `webbrowser` would start one for text in our terminal."""
+    if sys.platform.startswith("linux") and not {"DISPLAY", "WAYLAND_DISPLAY", "BROWSER"} & set(os.environ):
+        return False
+    try:
+        return webbrowser.open(url)
+    except (webbrowser.Error, OSError):
+        return False
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """SIGTERM ends the server as Ctrl-C does, so that what it keeps on disk goes with it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,176 @@
+"""What one viewer shows: many threads may look at it, one at a time may add to it."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from voxface.audio.sniff import HEAD_BYTES, what_is
+from voxface.errors import VoxfaceError
+from voxface.export.reading import open_clip
+from voxface.face.clip import FaceClip
+from voxface.viewer import loading
+from voxface.viewer.beside import sound_beside
+from voxface.viewer.shown import Showing, Shown, Sound, audio_peaks
+
+MOST_CLIPS, MOST_SOUNDS = 8, 4
+"""The page can go back to the newest of them; older ones are dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What came of one file; a sound that was animated is both."""
+
+    clip: Shown | None = None
+    sound: Sound | None = None
+
+
+class Session:
+    """Clips and sounds by id, and a folder for what was sent; use it in a `with` statement.
+
+    What is shown is one value, `showing`, replaced as a whole; the lock is held by who loads a file.
+
+    Args:
+        fps: of animated sounds. bundle: that animates them. gains: TOML of the sliders' start, and of [idle], or None.
+        text: what is said, shown under the face, or None.
+    Raises: VoxfaceError: the gains cannot be read.
+    """
+
+    def __init__(
+        self, *, fps: float = 60.0, bundle: str = "default", gains: str | None = None, text: str | None = None
+    ) -> None:
+        self.fps, self.bundle, self.gains, self.text = fps, bundle, gains, text
+        self.sliders = _sliders(gains)
+        self.showing = Showing()
+        self.heard_s: float | None = None
+        self._loading = threading.Lock()
+        self._folder = tempfile.TemporaryDirectory(prefix="voxface-view-", ignore_cleanup_errors=True)
+        self.folder = Path(self._folder.name)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._folder.cleanup()
+
+    def open(self, path: str | Path, name: str | None = None) -> Loaded:
+        """Show a file, told apart by its content: a sound or video is animated, everything else must be a clip. The
+        sound that a clip names is taken where it lies beside it, unless there is one already.
+
+        Raises: VoxfaceError: the file is neither, or damaged.
+        """
+        path = Path(path)
+        if _is_sound(path):
+            return self.animate(path, name)
+        loaded = self.read(path, name)
+        if not self.showing.sounds and (sound := sound_beside(path)):
+            self.listen(sound)
+        return loaded
+
+    def animate(self, path: Path, name: str | None = None) -> Loaded:
+        """Animate a sound or video. Raises: VoxfaceError."""
+        name, wav = name or path.name, self._new_wav()
+        with self._adding(path, name, wav) as notes:
+            clip = loading.animate_sound(
+                path, wav, bundle=self.bundle, fps=self.fps, gains=self.gains, heard=self._hear
+            )
+            clip, odd = loading.fitting(clip, name)
+            return Loaded(self._show(clip, name, notes + odd), self._sound(wav, name))
+
+    def read(self, path: Path, name: str | None = None) -> Loaded:
+        """Read a clip. Raises: VoxfaceError."""
+        name = name or path.name
+        with self._adding(path, name) as notes:
+            clip, odd = loading.read_clip(path, name)
+            return Loaded(self._show(clip, name, notes + odd))
+
+    def listen(self, path: str | Path, name: str | None = None) -> Loaded:
+        """Take a sound, or the sound of a video, as that of the clips. Raises: VoxfaceError."""
+        path, wav = Path(path), self._new_wav()
+        with self._adding(path, name or path.name, wav) as notes:
+            loading.copy_sound(path, wav)
+            sound = self._sound(wav, name or path.name)
+            self.showing = replace(self.showing, notes=(*self.showing.notes, *notes))
+            return Loaded(sound=sound)
+
+    def clip(self, id: str) -> Shown | None:
+        """A clip by its id, or None where there is none any more."""
+        return next((clip for clip in self.showing.clips if clip.id == id), None)
+
+    def sound(self, id: str) -> Sound | None:
+        """A sound by its id, or None where there is none any more."""
+        return next((sound for sound in self.showing.sounds if sound.id == id), None)
+
+    def info(self) -> dict[str, Any]:
+        """All that the page asks for first, for JSON."""
+        from voxface import __version__
+
+        showing = self.showing
+        return {
+            "version": __version__, "clips": [clip.info() for clip in showing.clips],
+            "audio": showing.sounds[0].info() if showing.sounds else None,
+            "text": self.text, "notes": list(showing.notes), "gains": self.sliders,
+        }  # fmt: skip
+
+    def _hear(self, seconds: float) -> None:
+        self.heard_s = seconds
+
+    def _new_wav(self) -> Path:
+        handle, path = tempfile.mkstemp(".wav", dir=self.folder)
+        open(handle, "wb").close()
+        return Path(path)
+
+    @contextmanager
+    def _adding(self, path: Path, name: str, wav: Path | None = None) -> Iterator[list[str]]:
+        """One at a time, with warnings as notes; errors name the file as its owner does, and leave nothing behind."""
+        notes: list[str] = []
+        try:
+            with self._loading, loading.noting(notes):
+                self.heard_s = 0.0
+                yield notes
+        except VoxfaceError as error:
+            if wav:
+                wav.unlink(missing_ok=True)
+            if path.parent == self.folder:
+                error.message = error.message.replace(str(path), name)
+            raise
+        finally:
+            self.heard_s = None
+
+    def _show(self, clip: FaceClip, name: str, notes: list[str]) -> Shown:
+        now = self.showing
+        label, count = name, 1
+        while label in {other.label for other in now.clips}:
+            label = f"{name} ({(count := count + 1)})"
+        shown = Shown(f"c{now.made + 1}", name, label, clip, tuple(notes))
+        self.showing = replace(now, clips=(*now.clips, shown)[-MOST_CLIPS:], made=now.made + 1)
+        return shown
+
+    def _sound(self, wav: Path, name: str) -> Sound:
+        now = self.showing
+        samples, rate_hz = loading.samples_of(wav)
+        sound = Sound(f"s{now.made + 1}", name, wav, rate_hz, len(samples), audio_peaks(samples, rate_hz))
+        for old in now.sounds[: len(now.sounds) + 1 - MOST_SOUNDS]:
+            old.path.unlink(missing_ok=True)
+        self.showing = replace(now, sounds=(*now.sounds, sound)[-MOST_SOUNDS:], made=now.made + 1)
+        return sound
+
+
+def _sliders(gains: str | None) -> dict[str, dict[str, float]]:
+    from voxface.runtime.polish import Polish, load_polish
+
+    table = load_polish(gains) if gains else Polish()
+    return {"gain": dict(table.gain), "offset": dict(table.offset)}
+
+
+def _is_sound(path: Path) -> bool:
+    """Sound, or a format that may hold sound: its reader says best why it is not read."""
+    with open_clip(path) as file:
+        kind = what_is(file.read(HEAD_BYTES))
+    return kind.sound or kind.track or kind.media

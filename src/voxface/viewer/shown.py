@@ -1,0 +1,92 @@
+"""What the page shows, as values: clips with names and notes, sounds with their peaks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voxface.face.clip import FaceClip
+from voxface.face.rig import ARKIT
+from voxface.stream import Array
+
+PEAKS_HZ = 200
+"""Stretches of a sound per second in its picture: 5 ms each."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """A clip on the page.
+
+    id:    what the page calls it, such as "c1"
+    name:  of its file
+    label: what people read; differs from the labels of the other clips
+    notes: sentences about what is odd in it
+    """
+
+    id: str
+    name: str
+    label: str
+    clip: FaceClip
+    notes: tuple[str, ...] = ()
+
+    def info(self) -> dict[str, Any]:
+        """All but the numbers, for JSON."""
+        clip = self.clip
+        return {
+            "id": self.id, "name": self.name, "label": self.label, "fps": float(clip.fps), "start_s": clip.start_s,
+            "frames": len(clip), "channels": list(clip.channels), "head": clip.head is not None,
+            "unknown": [name for name in clip.channels if name not in ARKIT],
+            "observed": clip.observed.tolist(), "notes": list(self.notes),
+        }  # fmt: skip
+
+    def data(self) -> bytes:
+        """Little-endian float32: weights (frames, channels) row by row, then, if there is one, the head (frames, 7)."""
+        parts = [self.clip.weights] + ([] if self.clip.head is None else [self.clip.head])
+        return b"".join(part.astype("<f4").tobytes() for part in parts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sound:
+    """A sound on the page.
+
+    id:      what the page calls it, such as "s1"
+    name:    of the file that it came from
+    path:    a WAV file, mono, 16 bit
+    rate_hz: of its samples
+    samples: how many
+    peaks:   as `audio_peaks` gives them, as bytes
+    """
+
+    id: str
+    name: str
+    path: Path
+    rate_hz: int
+    samples: int
+    peaks: bytes
+
+    def info(self) -> dict[str, Any]:
+        """What the page needs to know, for JSON."""
+        seconds = self.samples / self.rate_hz
+        return {"id": self.id, "name": self.name, "duration_s": seconds, "peaks_hz": PEAKS_HZ}
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """Everything that the page can ask for at one moment; `made` counts what ever was, so that no id comes twice."""
+
+    clips: tuple[Shown, ...] = ()
+    sounds: tuple[Sound, ...] = ()
+    notes: tuple[str, ...] = ()
+    made: int = 0
+
+
+def audio_peaks(samples: Array, rate_hz: int) -> bytes:
+    """Lowest and highest of each 1 / PEAKS_HZ seconds of (n,) int16 samples: little-endian int16, in turn."""
+    if not len(samples):
+        return b""
+    edges = np.arange(-(-len(samples) * PEAKS_HZ // rate_hz)) * rate_hz // PEAKS_HZ
+    pairs = np.stack([np.minimum.reduceat(samples, edges), np.maximum.reduceat(samples, edges)], axis=1)
+    return pairs.astype("<i2").tobytes()
