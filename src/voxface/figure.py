@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from voxface.errors import MissingDependencyError
+from voxface.errors import MissingDependencyError, UsageError
 from voxface.files import atomic_write
 
+FORMATS = {".png": "png", ".svg": "svg", ".pdf": "pdf"}
+"""What a figure can be written as, by suffix."""
 
-def new_figure(width_in: float, height_in: float) -> Any:
+PNG_DPI = 110
+"""Dots per inch of a PNG; a figure of 10 inches is 1100 pixels wide."""
+
+
+def new_figure(width_in: float, height_in: float, layout: Literal["constrained"] | None = "constrained") -> Any:
     """An empty matplotlib Figure of that size in inches, drawn without a screen.
 
+    Args:
+        layout: matplotlib's layout engine; None: panels stay where they are put.
     Raises: MissingDependencyError: matplotlib is not installed.
     """
     try:
@@ -20,12 +28,27 @@ def new_figure(width_in: float, height_in: float) -> Any:
     except ImportError as error:
         hint = "Install it: pip install 'voxface[plot]'."
         raise MissingDependencyError("drawing curves needs matplotlib, which is not installed.", hint=hint) from error
-    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    figure = Figure(figsize=(width_in, height_in), layout=layout)
     FigureCanvasAgg(figure)
     return figure
 
 
-def save_png(figure: Any, path: str | Path) -> None:
-    """Write a figure as PNG at 110 dots per inch. Raises: OutputError: the path cannot be written."""
-    with atomic_write(path) as file:
-        figure.savefig(file, format="png", dpi=110)
+def figure_format(path: str | Path) -> str:
+    """The format that a name asks for. Raises: UsageError: its suffix is none of FORMATS."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in FORMATS:
+        raise UsageError(f"a picture of curves is written as {', '.join(FORMATS)}; got {path}.", source=str(path))
+    return FORMATS[suffix]
+
+
+def save_figure(figure: Any, path: str | Path) -> None:
+    """Write a figure as the suffix of its name says; the same figure gives the same bytes.
+
+    Raises: UsageError: another suffix. OutputError, LimitError: the path cannot be written.
+    """
+    kind = figure_format(path)
+    from matplotlib import rc_context
+
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    with atomic_write(path) as file, rc_context({"svg.hashsalt": "voxface", "svg.fonttype": "none"}):
+        figure.savefig(file, format=kind, dpi=PNG_DPI, metadata=undated)

@@ -58,8 +58,8 @@ def _picture(clip: FaceClip, samples: Array, rate_hz: int) -> str:
 def _write(out: Output, clip: FaceClip, samples: Array, rate_hz: int, folder: Path, bundle: str) -> list[Path]:
     """Write every file; without matplotlib, all but the picture."""
     from voxface.bundle import load_bundle
-    from voxface.cli.plot import draw_clip
     from voxface.export.formats import write
+    from voxface.render.plot import draw_clip
 
     opened = load_bundle(bundle)
     audio = {"name": SAMPLE.name, "sample_rate": rate_hz}

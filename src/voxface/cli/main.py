@@ -40,11 +40,24 @@ def _root(
 
 
 def _add_verbs() -> None:
-    from voxface.cli import animate, articulation, capture, dataset, demo, doctor, evaluate, model, synth, train
+    from voxface.cli import (
+        animate,
+        articulation,
+        capture,
+        dataset,
+        demo,
+        doctor,
+        evaluate,
+        model,
+        plot,
+        synth,
+        train,
+        view,
+    )
 
     verbs = (
         animate.animate, capture.capture, dataset.dataset, train.train, evaluate.evaluate, demo.demo, doctor.doctor,
-        synth.synth,
+        synth.synth, plot.plot, view.view,
     )  # fmt: skip
     for verb in verbs:
         app.command()(verb)

@@ -1,54 +1,127 @@
-"""One clip as a picture: the waveform, the jaw and the lip gap on one clock."""
+"""`voxface plot`: a face as curves over its sound."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
+import typer
 
-from voxface.face.clip import FaceClip
-from voxface.face.gap import CLOSED_BELOW, rig_gap
-from voxface.figure import new_figure, save_png
-from voxface.stream import Array
+from voxface.cli.flags import Debug, Json, Quiet, Verbose
+from voxface.cli.output import Output, running
+from voxface.errors import UsageError
 
-_WAVE, _LINE, _CLOSED = "#7a7a7a", "#d1495b", "#1a1a1a"
-_MOST_POINTS = 8_000
+if TYPE_CHECKING:
+    from voxface.cli.shown import Face
+    from voxface.render.panels import Strip
+    from voxface.render.sound import SoundPicture
+
+PhoneLabels = tuple[tuple[float, float, str], ...]
 
 
-def draw_clip(clip: FaceClip, samples: Array, rate_hz: int, path: str | Path, title: str = "") -> None:
-    """Write a PNG picture with three panels: waveform, jawOpen, lip gap.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the flags ask for."""
 
-    Raises: MissingDependencyError: matplotlib is not installed. OutputError: the path cannot be written.
-        RigMismatchError: the clip lacks channels of the lip gap.
-    """
-    gap = rig_gap(clip.weights, clip.channels)
-    figure = new_figure(11, 5.5)
-    wave, jaw, lips = figure.subplots(3, 1, sharex=True)
-    _draw_wave(wave, samples, rate_hz)
-    _draw_channel(jaw, clip.times_s, clip.channel("jawOpen"), "jawOpen")
-    _draw_channel(lips, clip.times_s, gap, "lip gap")
-    lips.axhline(CLOSED_BELOW, color=_CLOSED, linewidth=0.8, linestyle=":")
-    lips.text(
-        0.003, CLOSED_BELOW, "closed below", transform=lips.get_yaxis_transform(), fontsize="x-small", va="bottom"
+    channels: str | None
+    phones: str | None
+    first_s: float | None
+    last_s: float | None
+    faces: int
+    camera: str
+    width_in: float
+    title: str
+
+
+def plot(
+    source: Annotated[
+        str, typer.Argument(metavar="INPUT", help="A clip (csv, json, jsonl, npz, capture json), or a sound or video.")
+    ],
+    output: Annotated[str, typer.Option("-o", "--output", help="Picture: .png, .svg or .pdf.")] = "curves.png",
+    audio: Annotated[str | None, typer.Option(help="The sound of a clip: its mel and wave are drawn below.")] = None,
+    channels: Annotated[
+        str | None,
+        typer.Option(help="What to draw: names, wildcards (mouth*), groups (mouth, eyes, head, ...), lipGap, all."),
+    ] = None,
+    compare: Annotated[str | None, typer.Option(help="A second clip, drawn over the first.")] = None,
+    phones: Annotated[str | None, typer.Option(help="Phones above the mel: TextGrid, .lab, Rhubarb's .tsv.")] = None,
+    first: Annotated[float | None, typer.Option("--from", help="Begin here (seconds).")] = None,
+    last: Annotated[float | None, typer.Option("--to", help="End here (seconds).")] = None,
+    faces: Annotated[int, typer.Option(min=0, max=40, help="So many faces above the lanes.")] = 0,
+    camera: Annotated[
+        str, typer.Option(help="How the faces are seen: front, three-quarter, profile, mouth.")
+    ] = "front",
+    width: Annotated[int, typer.Option(min=500, max=8000, help="Width of the picture in pixels.")] = 1210,
+    title: Annotated[str, typer.Option(help="A line above.")] = "",
+    bundle: Annotated[str, typer.Option(help="Model that animates a sound: a shipped name or a folder.")] = "default",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+    json: Json = False,
+) -> None:
+    """Draw the channels of a face over its sound: lanes, phones, mel and wave on one clock, faces above."""
+    with running(quiet, verbose, debug, json) as out:
+        from voxface.cli.shown import face_of
+        from voxface.figure import PNG_DPI, figure_format
+
+        figure_format(output)
+        shown = [face_of(source, audio, bundle)]
+        if compare is not None:
+            shown.append(face_of(compare, None, bundle))
+        wanted = Wanted(channels, phones, first, last, faces, camera, width / PNG_DPI, title)
+        _draw(out, shown, wanted, output)
+
+
+def _draw(out: Output, shown: list[Face], wanted: Wanted, output: str) -> None:
+    from voxface.render.lanes import choose, lanes, most_moving
+    from voxface.render.plot import Plot, draw_plot, span_of
+
+    clips = tuple(one.clip for one in shown)
+    span_s = span_of(clips, wanted.first_s, wanted.last_s)
+    names = choose(wanted.channels.split(","), clips) if wanted.channels else most_moving(clips)
+    phones = _phones(wanted.phones)
+    sound = _sound(shown[0].sound, span_s)
+    drawn = Plot(
+        clips=clips,
+        labels=tuple(one.name for one in shown) if len(shown) > 1 else (),
+        names=names,
+        span_s=span_s,
+        sound=sound,
+        phones=phones,
+        strip=_strip(shown[0], wanted, phones, span_s) if wanted.faces else None,
+        title=wanted.title or (shown[0].name if len(shown) == 1 else ""),
     )
-    lips.set(xlabel="seconds", xlim=(0, max(len(samples) / rate_hz, 1e-3)))
-    figure.suptitle(title)
-    save_png(figure, path)
+    draw_plot(drawn, output, wanted.width_in)
+    titles = [lane.title for lane in lanes(names)]
+    out.result(output, output=output, lanes=titles, seconds=round(span_s[1] - span_s[0], 3))
 
 
-def _draw_wave(panel: Any, samples: Array, rate_hz: int) -> None:
-    """Lowest and highest sample of every short stretch, so that long recordings stay small."""
-    stretch = max(1, len(samples) // _MOST_POINTS)
-    whole = samples[: len(samples) // stretch * stretch].reshape(-1, stretch)
-    seconds = np.arange(len(whole)) * stretch / rate_hz
-    panel.fill_between(seconds, whole.min(axis=1), whole.max(axis=1), color=_WAVE, linewidth=0.4)
-    panel.set(ylabel="sound")
-    panel.margins(x=0)
+def _phones(path: str | None) -> PhoneLabels:
+    """Phones of a file; silences without a label."""
+    if path is None:
+        return ()
+    from voxface.articulation.phones import SILENCE
+    from voxface.articulation.read import read_phones
+
+    return tuple((one.start_s, one.end_s, "" if one.symbol == SILENCE else one.symbol) for one in read_phones(path))
 
 
-def _draw_channel(panel: Any, seconds: Array, values: Array, label: str) -> None:
-    panel.plot(seconds, values, color=_LINE, linewidth=1.4)
-    low, high = float(values.min(initial=0.0)), float(values.max(initial=0.1))
-    panel.set(ylabel=label, ylim=(min(low, 0.0) - 0.02, high * 1.08))
-    panel.grid(axis="y", linewidth=0.3)
+def _sound(path: str | None, span_s: tuple[float, float]) -> SoundPicture | None:
+    if path is None:
+        return None
+    from voxface.audio.decode import open_audio
+    from voxface.render.sound import sound_picture
+
+    if path == "-":
+        raise UsageError("standard input can be animated, but not read twice.", hint="Give a file.")
+    with open_audio(path) as audio:
+        return sound_picture(audio.blocks(), audio.rate_hz, *span_s)
+
+
+def _strip(face: Face, wanted: Wanted, phones: PhoneLabels, span_s: tuple[float, float]) -> Strip:
+    from voxface.figure import PNG_DPI
+    from voxface.render.strip import face_strip, moments
+
+    times_s = moments(wanted.faces, span_s, phones)
+    side = min(int(wanted.width_in * PNG_DPI / len(times_s) * 0.82) + 1, 1024)
+    return face_strip(face.clip, times_s, (side, round(side * 1.2)), phones, wanted.camera)

@@ -13,7 +13,7 @@ from voxface.evaluation.group import Curve, GroupReport
 from voxface.evaluation.robust import spread_over
 from voxface.evaluation.text import lag_text, number_text
 from voxface.face.gap import CLOSED_BELOW
-from voxface.figure import new_figure, save_png
+from voxface.figure import new_figure, save_figure
 from voxface.timebase import ROW_RATE_HZ, SAMPLE_RATE_HZ
 
 CURVES = 5
@@ -50,7 +50,7 @@ def draw_panels(panels: Sequence[tuple[str, Curve]], title: str, path: str | Pat
         axis.set_title(before + _caption(curve), fontsize="small", loc="left")
     axes[0].legend(loc="upper right", fontsize="small", framealpha=0.7)
     axes[-1].set_xlabel("seconds")
-    save_png(figure, path)
+    save_figure(figure, path)
 
 
 def _caption(curve: Curve) -> str:

@@ -1,0 +1,51 @@
+"""What plot, render and report look at: a clip file, or speech that is animated on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from voxface.errors import UsageError
+from voxface.face.clip import FaceClip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """A face to look at.
+
+    name:  of its file, without folders
+    clip:  the face
+    sound: the file with its sound, or None
+    """
+
+    name: str
+    clip: FaceClip
+    sound: str | None
+
+
+def face_of(source: str, audio: str | None = None, bundle: str = "default", fps: float = 60.0) -> Face:
+    """A clip file as it is, told by its suffix; anything else is speech, which is animated.
+
+    Args:
+        source: csv, json (animation or capture), jsonl or npz; or a sound or video.
+        audio: the sound of a clip file.
+        bundle, fps: how speech is animated; a CSV, which does not say its rate, tells it by its time codes.
+    Raises: UsageError: speech, and a sound of its own. VoxfaceError: the file cannot be read.
+    """
+    if is_clip_file(source):
+        from voxface.export.formats import read
+
+        return Face(Path(source).name, read(source), audio)
+    if audio is not None:
+        hint = "Leave out --audio, or give a clip file: csv, json, jsonl, npz."
+        raise UsageError(f"{source} is speech, which brings its own sound.", hint=hint, source=source)
+    from voxface.runtime.animate import animate
+
+    return Face(Path(source).name, animate(source, fps=fps, bundle=bundle), source)
+
+
+def is_clip_file(source: str) -> bool:
+    """Whether a name is that of a clip file."""
+    from voxface.export.formats import FORMATS
+
+    return Path(source).suffix.lower() in {suffix for one in FORMATS.values() for suffix in one.suffixes}
