@@ -48,6 +48,7 @@ def _add_verbs() -> None:
         demo,
         doctor,
         evaluate,
+        head,
         model,
         plot,
         synth,
@@ -63,6 +64,7 @@ def _add_verbs() -> None:
         app.command()(verb)
     app.add_typer(model.app, name="model")
     app.add_typer(articulation.app, name="articulation")
+    app.add_typer(head.app, name="head")
 
 
 def defaults() -> dict[str, Any]:
