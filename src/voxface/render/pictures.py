@@ -86,15 +86,17 @@ def faces(head: Head, clip: FaceClip, times_s: Array, head_motion: bool = True) 
 
     Linear between the frames where a face was seen; before the first and after the last these are held.
     """
-    known = clip.seen if clip.seen.any() else np.ones(len(clip), bool)
+    known = np.flatnonzero(clip.seen if clip.seen.any() else np.ones(len(clip), bool))
     own_times = clip.times_s[known]
     middle = np.zeros(3) if clip.head is None else np.median(clip.head[known][:, :3], axis=0)
     for at in range(0, len(times_s), BLOCK):
         some = times_s[at : at + BLOCK]
-        weights = head.weights(clip.channels, interpolate_values(own_times, clip.weights[known], some))
+        first, last = np.searchsorted(own_times, [some.min(), some.max()])
+        near = known[max(first - 1, 0) : last + 1]  # so that one picture of a long clip needs no copy of it
+        weights = head.weights(clip.channels, interpolate_values(clip.times_s[near], clip.weights[near], some))
         turned = np.tile(STILL, (len(some), 1, 1))
         if head_motion and clip.head is not None:
-            turned = turns(interpolate_head(own_times, clip.head[known], some), middle)
+            turned = turns(interpolate_head(clip.times_s[near], clip.head[near], some), middle)
         yield from zip(np.clip(weights, 0, 1), turned, strict=True)
 
 
