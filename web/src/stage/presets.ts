@@ -1,0 +1,46 @@
+/**
+ * Cameras, lights and materials, the same numbers as `voxface render` (render/scene.py, where each is explained): one
+ * JSON file, and a test that compares the two.
+ */
+import presets from "./presets.json";
+
+export type Triple = readonly [number, number, number];
+export type CameraName = keyof typeof presets.cameras;
+export type LightName = keyof typeof presets.lights;
+export type MaterialName = keyof typeof presets.materials;
+
+/** yaw_deg, pitch_deg: around the head. height_m: what the picture's smaller side shows at the point `at`, metres. */
+export interface CameraPreset {
+  readonly yaw_deg: number;
+  readonly pitch_deg: number;
+  readonly height_m: number;
+  readonly at: Triple;
+}
+
+/** Linear RGB; directions to the lights in the camera's axes. */
+export interface LightPreset {
+  readonly key: Triple;
+  readonly key_from: Triple;
+  readonly fill: Triple;
+  readonly fill_from: Triple;
+  readonly rim: Triple;
+  readonly rim_from: Triple;
+  readonly above: Triple;
+  readonly below: Triple;
+  readonly exposure: number;
+  readonly top: Triple;
+  readonly bottom: Triple;
+  readonly vignette: number;
+}
+
+/** wrap: how far light creeps round an edge, per colour. gloss: the highlight's exponent. shine: its strength. */
+export interface MaterialPreset {
+  readonly wrap: Triple;
+  readonly gloss: number;
+  readonly shine: number;
+}
+
+export const FIELD_OF_VIEW_DEG = presets.field_of_view_deg;
+export const CAMERAS = presets.cameras as unknown as Record<CameraName, CameraPreset>;
+export const LIGHTS = presets.lights as unknown as Record<LightName, LightPreset>;
+export const MATERIALS = presets.materials as unknown as Record<MaterialName, MaterialPreset>;

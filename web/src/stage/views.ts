@@ -1,0 +1,143 @@
+/** Where the head is looked at from: presets with smooth moves, and an orbit by hand with damping and limits. */
+import { MathUtils, PerspectiveCamera, Spherical, Vector3 } from "three";
+import { OrbitControls } from "three/addons/controls/OrbitControls.js";
+import { CAMERAS, FIELD_OF_VIEW_DEG, type CameraName } from "./presets";
+
+/** Where a head stands and how large it is: presets are made for the middle (0, 0, 0) and scale 1, our own head. */
+export interface Framing {
+  readonly middle: Vector3;
+  readonly scale: number;
+}
+
+export const OUR_FRAMING: Framing = { middle: new Vector3(), scale: 1 };
+
+const MOVE_MS = 450;
+const WANDER_M = 0.12; // how far the point that the camera looks at may be dragged away, per axis
+
+interface Place {
+  readonly target: Vector3;
+  readonly from: Spherical;
+}
+
+interface Move {
+  readonly start: Place;
+  readonly end: Place;
+  readonly began_ms: number;
+}
+
+export class Views {
+  readonly camera = new PerspectiveCamera(FIELD_OF_VIEW_DEG, 1, 0.05, 6);
+  readonly #controls: OrbitControls;
+  readonly #calm = matchMedia("(prefers-reduced-motion: reduce)");
+  #framing = OUR_FRAMING;
+  #preset: CameraName | null = "front"; // null: somebody turned it by hand
+  #move: Move | null = null;
+  #held = false; // by a mouse or a finger
+
+  /** onChange is called when somebody turns, drags or zooms. */
+  constructor(canvas: HTMLCanvasElement, onChange: () => void) {
+    this.#controls = new OrbitControls(this.camera, canvas);
+    this.#controls.enableDamping = true;
+    this.#controls.dampingFactor = 0.12;
+    this.#controls.minPolarAngle = MathUtils.degToRad(25);
+    this.#controls.maxPolarAngle = MathUtils.degToRad(140);
+    this.#controls.addEventListener("start", () => (this.#held = true));
+    this.#controls.addEventListener("end", () => (this.#held = false));
+    this.#controls.addEventListener("change", () => {
+      if (this.#held) this.#move = this.#preset = null;
+      onChange();
+    });
+    this.frame(OUR_FRAMING);
+  }
+
+  /** The preset that is shown, or null after a turn by hand. */
+  get preset(): CameraName | null {
+    return this.#preset;
+  }
+
+  /** Go to a preset; `at_once` without the ride. */
+  show(preset: CameraName, at_once = false): void {
+    this.#preset = preset;
+    const end = this.#place(preset);
+    if (at_once || this.#calm.matches) {
+      this.#move = null;
+      this.#stand(end);
+      return;
+    }
+    const target = this.#controls.target.clone();
+    const start = { target, from: new Spherical().setFromVector3(this.camera.position.clone().sub(target)) };
+    start.from.theta += 2 * Math.PI * Math.round((end.from.theta - start.from.theta) / 2 / Math.PI); // the shorter way
+    this.#move = { start, end, began_ms: performance.now() };
+  }
+
+  /** Look at a head of this size at this place. */
+  frame(framing: Framing): void {
+    this.#framing = framing;
+    this.camera.near = 0.05 * framing.scale;
+    this.camera.far = 6 * framing.scale;
+    this.camera.updateProjectionMatrix();
+    this.#controls.minDistance = 0.2 * framing.scale;
+    this.#controls.maxDistance = 3 * framing.scale;
+    this.show(this.#preset ?? "front", true);
+  }
+
+  /** The picture's shape; a preset stays well framed, a view by hand stays where it is. */
+  shape(width: number, height: number): void {
+    this.camera.aspect = width / Math.max(1, height);
+    this.camera.updateProjectionMatrix();
+    if (this.#preset && !this.#move) this.show(this.#preset, true);
+  }
+
+  /** Move on to this time; true while the camera is still on its way. */
+  step(now_ms: number): boolean {
+    if (!this.#move) {
+      const moved = this.#controls.update();
+      if (moved) this.#stay_near();
+      return moved;
+    }
+    const { start, end, began_ms } = this.#move;
+    const done = Math.min(1, (now_ms - began_ms) / MOVE_MS);
+    const share = MathUtils.smootherstep(done, 0, 1);
+    this.#stand({
+      target: start.target.clone().lerp(end.target, share),
+      from: new Spherical(
+        MathUtils.lerp(start.from.radius, end.from.radius, share),
+        MathUtils.lerp(start.from.phi, end.from.phi, share),
+        MathUtils.lerp(start.from.theta, end.from.theta, share),
+      ),
+    });
+    if (done === 1) this.#move = null;
+    return true;
+  }
+
+  dispose(): void {
+    this.#controls.dispose();
+  }
+
+  #place(preset: CameraName): Place {
+    const { yaw_deg, pitch_deg, height_m, at } = CAMERAS[preset];
+    const { middle, scale } = this.#framing;
+    const seen = height_m * scale * Math.max(1, 1 / this.camera.aspect); // height_m fits the smaller side
+    const away = seen / 2 / Math.tan(MathUtils.degToRad(FIELD_OF_VIEW_DEG) / 2);
+    return {
+      target: new Vector3(...at).multiplyScalar(scale).add(middle),
+      from: new Spherical(away, MathUtils.degToRad(90 - pitch_deg), MathUtils.degToRad(yaw_deg)),
+    };
+  }
+
+  #stand(place: Place): void {
+    this.#controls.target.copy(place.target);
+    this.camera.position.setFromSpherical(place.from).add(place.target);
+    this.camera.lookAt(place.target);
+    this.#controls.update();
+  }
+
+  #stay_near(): void {
+    const { middle, scale } = this.#framing;
+    const reach = WANDER_M * scale;
+    const held = this.#controls.target.clone().sub(middle);
+    const near = held.clone().clampScalar(-reach, reach);
+    this.camera.position.add(near.clone().sub(held));
+    this.#controls.target.copy(near.add(middle));
+  }
+}
