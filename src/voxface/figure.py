@@ -50,5 +50,6 @@ def save_figure(figure: Any, path: str | Path) -> None:
     from matplotlib import rc_context
 
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
-    with atomic_write(path) as file, rc_context({"svg.hashsalt": "voxface", "svg.fonttype": "none"}):
+    whole: dict[Any, Any] = {"svg.hashsalt": "voxface", "svg.fonttype": "none", "image.composite_image": False}
+    with atomic_write(path) as file, rc_context(whole):
         figure.savefig(file, format=kind, dpi=PNG_DPI, metadata=undated)

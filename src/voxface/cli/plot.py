@@ -9,7 +9,6 @@ import typer
 
 from voxface.cli.flags import Debug, Json, Quiet, Verbose
 from voxface.cli.output import Output, running
-from voxface.errors import UsageError
 
 if TYPE_CHECKING:
     from voxface.cli.shown import Face
@@ -53,6 +52,7 @@ def plot(
     ] = "front",
     width: Annotated[int, typer.Option(min=500, max=8000, help="Width of the picture in pixels.")] = 1210,
     title: Annotated[str, typer.Option(help="A line above.")] = "",
+    fps: Annotated[float | None, typer.Option(help="Frame rate of a CSV; default: by its time codes.")] = None,
     bundle: Annotated[str, typer.Option(help="Model that animates a sound: a shipped name or a folder.")] = "default",
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -65,9 +65,9 @@ def plot(
         from voxface.figure import PNG_DPI, figure_format
 
         figure_format(output)
-        shown = [face_of(source, audio, bundle)]
+        shown = [face_of(source, audio, bundle, fps)]
         if compare is not None:
-            shown.append(face_of(compare, None, bundle))
+            shown.append(face_of(compare, None, bundle, fps))
         wanted = Wanted(channels, phones, first, last, faces, camera, width / PNG_DPI, title)
         _draw(out, shown, wanted, output)
 
@@ -112,8 +112,6 @@ def _sound(path: str | None, span_s: tuple[float, float]) -> SoundPicture | None
     from voxface.audio.decode import open_audio
     from voxface.render.sound import sound_picture
 
-    if path == "-":
-        raise UsageError("standard input can be animated, but not read twice.", hint="Give a file.")
     with open_audio(path) as audio:
         return sound_picture(audio.blocks(), audio.rate_hz, *span_s)
 

@@ -23,25 +23,29 @@ class Face:
     sound: str | None
 
 
-def face_of(source: str, audio: str | None = None, bundle: str = "default", fps: float = 60.0) -> Face:
+def face_of(source: str, audio: str | None = None, bundle: str = "default", fps: float | None = None) -> Face:
     """A clip file as it is, told by its suffix; anything else is speech, which is animated.
 
     Args:
         source: csv, json (animation or capture), jsonl or npz; or a sound or video.
         audio: the sound of a clip file.
-        bundle, fps: how speech is animated; a CSV, which does not say its rate, tells it by its time codes.
+        bundle: animates speech.
+        fps: of animated speech (None: 60), or of a CSV, which does not say its rate (None: by its time codes).
     Raises: UsageError: speech, and a sound of its own. VoxfaceError: the file cannot be read.
     """
     if is_clip_file(source):
         from voxface.export.formats import read
 
-        return Face(Path(source).name, read(source), audio)
+        return Face(Path(source).name, read(source, fps=fps), audio)
     if audio is not None:
         hint = "Leave out --audio, or give a clip file: csv, json, jsonl, npz."
         raise UsageError(f"{source} is speech, which brings its own sound.", hint=hint, source=source)
+    if source == "-":
+        hint = "Save the sound to a file first."
+        raise UsageError("speech is read twice, for the face and for the sound; - can be read once.", hint=hint)
     from voxface.runtime.animate import animate
 
-    return Face(Path(source).name, animate(source, fps=fps, bundle=bundle), source)
+    return Face(Path(source).name, animate(source, fps=fps or 60.0, bundle=bundle), source)
 
 
 def is_clip_file(source: str) -> bool:
