@@ -14,6 +14,8 @@ export interface ClipInfo {
   unknown: string[];
   observed: boolean[];
   notes: string[];
+  /** The sound that it was made from. */
+  audio: AudioInfo | null;
 }
 
 export interface AudioInfo {
@@ -32,6 +34,7 @@ export interface Gains {
 export interface SessionInfo {
   version: string;
   clips: ClipInfo[];
+  /** The sound of clips that have none of their own. */
   audio: AudioInfo | null;
   text: string | null;
   notes: string[];

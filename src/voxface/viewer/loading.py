@@ -94,8 +94,6 @@ def fitting(clip: FaceClip, name: str) -> tuple[FaceClip, list[str]]:
     unknown = [channel for channel in clip.channels if channel not in ARKIT]
     if unknown:
         notes.append(f"{name} has {len(unknown)} channels that are not ARKit's and move nothing: {_some(unknown)}.")
-    if unmeasured := [c for c, seen in zip(clip.channels, clip.observed, strict=True) if not seen]:
-        notes.append(f"{name} was made by a source that cannot measure {_some(unmeasured)}.")
     if unseen := int(len(clip) - clip.seen.sum()):
         notes.append(f"in {name} no face was seen in {unseen} of {len(clip)} frames.")
     if len(clip) > MOST_FRAMES:

@@ -69,7 +69,7 @@ class Session:
         if _is_sound(path):
             return self.animate(path, name)
         loaded = self.read(path, name)
-        if not self.showing.sounds and (sound := sound_beside(path)):
+        if not self.showing.common and (sound := sound_beside(path)):
             self.listen(sound)
         return loaded
 
@@ -81,7 +81,8 @@ class Session:
                 path, wav, bundle=self.bundle, fps=self.fps, gains=self.gains, heard=self._hear
             )
             clip, odd = loading.fitting(clip, name)
-            return Loaded(self._show(clip, name, notes + odd), self._sound(wav, name))
+            sound = self._sound(wav, name)
+            return Loaded(self._show(clip, name, notes + odd, sound), sound)
 
     def read(self, path: Path, name: str | None = None) -> Loaded:
         """Read a clip. Raises: VoxfaceError."""
@@ -91,12 +92,12 @@ class Session:
             return Loaded(self._show(clip, name, notes + odd))
 
     def listen(self, path: str | Path, name: str | None = None) -> Loaded:
-        """Take a sound, or the sound of a video, as that of the clips. Raises: VoxfaceError."""
+        """Take a sound, or the sound of a video, for the clips that have none. Raises: VoxfaceError."""
         path, wav = Path(path), self._new_wav()
         with self._adding(path, name or path.name, wav) as notes:
             loading.copy_sound(path, wav)
             sound = self._sound(wav, name or path.name)
-            self.showing = replace(self.showing, notes=(*self.showing.notes, *notes))
+            self.showing = replace(self.showing, common=sound, notes=(*self.showing.notes, *notes))
             return Loaded(sound=sound)
 
     def clip(self, id: str) -> Shown | None:
@@ -114,7 +115,7 @@ class Session:
         showing = self.showing
         return {
             "version": __version__, "clips": [clip.info() for clip in showing.clips],
-            "audio": showing.sounds[0].info() if showing.sounds else None,
+            "audio": showing.common.info() if showing.common else None,
             "text": self.text, "notes": list(showing.notes), "gains": self.sliders,
         }  # fmt: skip
 
@@ -143,12 +144,12 @@ class Session:
         finally:
             self.heard_s = None
 
-    def _show(self, clip: FaceClip, name: str, notes: list[str]) -> Shown:
+    def _show(self, clip: FaceClip, name: str, notes: list[str], sound: Sound | None = None) -> Shown:
         now = self.showing
         label, count = name, 1
         while label in {other.label for other in now.clips}:
             label = f"{name} ({(count := count + 1)})"
-        shown = Shown(f"c{now.made + 1}", name, label, clip, tuple(notes))
+        shown = Shown(f"c{now.made + 1}", name, label, clip, tuple(notes), sound)
         self.showing = replace(now, clips=(*now.clips, shown)[-MOST_CLIPS:], made=now.made + 1)
         return shown
 

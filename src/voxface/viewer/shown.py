@@ -17,38 +17,6 @@ PEAKS_HZ = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shown:
-    """A clip on the page.
-
-    id:    what the page calls it, such as "c1"
-    name:  of its file
-    label: what people read; differs from the labels of the other clips
-    notes: sentences about what is odd in it
-    """
-
-    id: str
-    name: str
-    label: str
-    clip: FaceClip
-    notes: tuple[str, ...] = ()
-
-    def info(self) -> dict[str, Any]:
-        """All but the numbers, for JSON."""
-        clip = self.clip
-        return {
-            "id": self.id, "name": self.name, "label": self.label, "fps": float(clip.fps), "start_s": clip.start_s,
-            "frames": len(clip), "channels": list(clip.channels), "head": clip.head is not None,
-            "unknown": [name for name in clip.channels if name not in ARKIT],
-            "observed": clip.observed.tolist(), "notes": list(self.notes),
-        }  # fmt: skip
-
-    def data(self) -> bytes:
-        """Little-endian float32: weights (frames, channels) row by row, then, if there is one, the head (frames, 7)."""
-        parts = [self.clip.weights] + ([] if self.clip.head is None else [self.clip.head])
-        return b"".join(part.astype("<f4").tobytes() for part in parts)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Sound:
     """A sound on the page.
 
@@ -73,12 +41,54 @@ class Sound:
         return {"id": self.id, "name": self.name, "duration_s": seconds, "peaks_hz": PEAKS_HZ}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """A clip on the page.
+
+    id:    what the page calls it, such as "c1"
+    name:  of its file
+    label: what people read; differs from the labels of the other clips
+    notes: sentences about what is odd in it
+    sound: that it was made from, or None
+    """
+
+    id: str
+    name: str
+    label: str
+    clip: FaceClip
+    notes: tuple[str, ...] = ()
+    sound: Sound | None = None
+
+    def info(self) -> dict[str, Any]:
+        """All but the numbers, for JSON."""
+        clip = self.clip
+        return {
+            "id": self.id, "name": self.name, "label": self.label, "fps": float(clip.fps), "start_s": clip.start_s,
+            "frames": len(clip), "channels": list(clip.channels), "head": clip.head is not None,
+            "unknown": [name for name in clip.channels if name not in ARKIT],
+            "observed": clip.observed.tolist(), "notes": list(self.notes),
+            "audio": self.sound.info() if self.sound else None,
+        }  # fmt: skip
+
+    def data(self) -> bytes:
+        """Little-endian float32: weights (frames, channels) row by row, then, if there is one, the head (frames, 7)."""
+        parts = [self.clip.weights] + ([] if self.clip.head is None else [self.clip.head])
+        return b"".join(part.astype("<f4").tobytes() for part in parts)
+
+
 @dataclass(frozen=True, slots=True)
 class Showing:
-    """Everything that the page can ask for at one moment; `made` counts what ever was, so that no id comes twice."""
+    """Everything that the page can ask for at one moment.
+
+    clips:  oldest first
+    sounds: oldest first
+    common: the sound of clips that have none of their own, or None
+    made:   how many clips and sounds there ever were, so that no id comes twice
+    """
 
     clips: tuple[Shown, ...] = ()
     sounds: tuple[Sound, ...] = ()
+    common: Sound | None = None
     notes: tuple[str, ...] = ()
     made: int = 0
 

@@ -1,0 +1,266 @@
+// The page: what is shown, heard and turned, and the one loop that draws it while something moves.
+
+import * as api from "./api";
+import { Banner } from "./banner";
+import { endS, type Clip } from "./clip";
+import { Desk } from "./desk/desk";
+import type { Range } from "./desk/timeline";
+import { whatIs } from "./drop";
+import { Face } from "./face";
+import { fromToml } from "./gains";
+import { readPlace, writePlace } from "./place";
+import { Player } from "./stage/player";
+import { Stage, type CameraName, type HeadReport, type Slot } from "./stage/stage";
+
+/** What the page looks like now, for whoever writes it into buttons and texts. */
+export interface View {
+  /** Newest last; from them A and B are chosen. */
+  readonly clips: readonly api.ClipInfo[];
+  readonly a: Clip | null;
+  readonly b: Clip | null;
+  readonly comparing: boolean;
+  readonly headMotion: boolean;
+  readonly durationS: number;
+  readonly text: string | null;
+  /** What is being waited for, and how far it is (0 to 1, null: nobody knows), or null. */
+  readonly waiting: { readonly text: string; readonly share: number | null } | null;
+}
+
+type Faces = [Face | null, Face | null];
+
+const EMPTY: View = {
+  clips: [], a: null, b: null, comparing: false, headMotion: true, durationS: 0, text: null, waiting: null,
+};
+
+export class App {
+  readonly player = new Player();
+  readonly stage: Stage;
+  readonly desk: Desk;
+  readonly banner: Banner;
+  /** Told after every change of `view`. */
+  onView: () => void = () => undefined;
+  /** Told at every frame that is drawn. */
+  onFrame: (seconds: number) => void = () => undefined;
+  /** Milliseconds from the start of the page to its first picture of a head; null before. */
+  firstPictureMs: number | null = null;
+
+  #view = EMPTY;
+  #faces: Faces = [null, null];
+  #session: api.SessionInfo | null = null;
+  #sound: api.AudioInfo | null = null;
+  #pending = 0; // the animation frame that is asked for
+  #headThere = false;
+
+  constructor(canvas: HTMLCanvasElement, desk: HTMLElement, banner: Banner) {
+    this.banner = banner;
+    this.stage = new Stage(canvas);
+    this.desk = new Desk(desk, {
+      seek: (seconds) => this.seek(seconds),
+      loop: (range) => this.#loop(range),
+      gains: () => this.#turn(),
+      select: () => undefined,
+    });
+    this.stage.onChange = () => this.change();
+    this.stage.onLost = (text) => banner.say("error", text, "webgl");
+    this.stage.onRestored = () => {
+      banner.clear("webgl");
+      this.change();
+    };
+    if (this.stage.problem) banner.say("error", this.stage.problem, "webgl");
+    this.player.on("state", () => {
+      this.change();
+      this.onView();
+      if (!this.player.playing) this.#remember();
+      else banner.clear("blocked");
+    });
+    this.player.on("blocked", () =>
+      banner.say("note", "The browser plays no sound before you have touched the page: press Play.", "blocked"),
+    );
+  }
+
+  get view(): View {
+    return this.#view;
+  }
+
+  /** Load what `voxface view` was started with, and the place in the address. */
+  async start(): Promise<void> {
+    const [session] = await Promise.all([api.fetchSession(), this.#ourHead()]);
+    this.#session = session;
+    this.desk.setGains(session.gains);
+    const place = readPlace(location.hash);
+    const known = (id?: string) => session.clips.find((clip) => clip.id === id);
+    const again = known(place.a);
+    const [a, b] = again ? [again, known(place.b)] : session.clips;
+    this.#set({ clips: session.clips, text: session.text });
+    for (const note of session.notes) this.banner.say("note", note);
+    if (place.camera) this.stage.camera(place.camera as CameraName);
+    await this.show(a ?? null, b ?? null);
+    if (place.seconds) this.seek(place.seconds);
+  }
+
+  /** Show these clips of the session as A and B. */
+  async show(a: api.ClipInfo | null, b: api.ClipInfo | null): Promise<void> {
+    const [first, second] = await Promise.all([a, b].map((info) => this.#clip(info)));
+    this.#faces = [first, second].map((clip, slot) => clip && new Face(clip, this.#gains(slot))) as Faces;
+    const sound = a?.audio ?? b?.audio ?? this.#session?.audio ?? null;
+    const durationS = Math.max(sound?.duration_s ?? 0, ...[first, second].map((clip) => (clip ? endS(clip) : 0)));
+    if (sound?.id !== this.#sound?.id || durationS !== this.#view.durationS) this.#hear(sound, durationS);
+    this.#set({ a: first ?? null, b: second ?? null, durationS });
+    this.compare(Boolean(first && second));
+    this.desk.setClips(first ?? null, second ?? null);
+    for (const note of [...(first?.notes ?? []), ...(second?.notes ?? [])]) this.banner.say("note", note);
+    this.change();
+  }
+
+  /** Open files from outside, one after the other; what fails becomes a sentence. */
+  async open(files: readonly File[]): Promise<void> {
+    for (const file of files) {
+      try {
+        await this.#open(file);
+      } catch (error) {
+        this.banner.say("error", error instanceof Error ? error.message : String(error));
+      } finally {
+        this.#set({ waiting: null });
+      }
+    }
+  }
+
+  seek(seconds: number): void {
+    this.player.seek(Math.min(Math.max(seconds, 0), this.#view.durationS));
+    this.change();
+    if (!this.player.playing) this.#remember();
+  }
+
+  compare(on: boolean): void {
+    const { a, b } = this.#view;
+    const both = on && a !== null && b !== null;
+    this.stage.compare(both, [a?.label ?? "", b?.label ?? ""]);
+    this.#set({ comparing: both });
+    this.change();
+  }
+
+  headMotion(on: boolean): void {
+    this.#set({ headMotion: on });
+    this.change();
+  }
+
+  camera(preset: CameraName): void {
+    this.stage.camera(preset);
+    this.#remember();
+  }
+
+  /** Loop over a stretch, or over all (true), or not at all. */
+  loop(range: Range | boolean): void {
+    const chosen = range === true ? ([0, this.#view.durationS] as const) : range || null;
+    this.desk.setLoop(chosen);
+    this.#loop(chosen);
+  }
+
+  /** Draw at the next animation frame. */
+  change(): void {
+    this.#pending ||= requestAnimationFrame(this.#frame);
+  }
+
+  readonly #frame = (): void => {
+    this.#pending = 0;
+    const seconds = this.player.now();
+    const { cost } = this.stage;
+    cost.begin();
+    this.desk.cursor(seconds);
+    this.onFrame(seconds);
+    cost.end();
+    this.#faces.forEach((face, slot) => {
+      if (slot === 0 || this.#view.comparing) face?.pose(this.stage, slot as Slot, seconds, this.#view.headMotion);
+    });
+    if (this.stage.draw() && this.#headThere) this.firstPictureMs ??= performance.now();
+    if (this.player.playing) this.change();
+  };
+
+  async #ourHead(): Promise<void> {
+    await this.stage.load(await api.fetchHead(), 0);
+    this.#headThere = true;
+    this.change();
+  }
+
+  async #clip(info: api.ClipInfo | null): Promise<Clip | null> {
+    const shown = [this.#view.a, this.#view.b].find((clip) => clip?.id === info?.id);
+    return info && (shown ?? api.fetchClip(info));
+  }
+
+  async #open(file: File): Promise<void> {
+    const what = whatIs(file.name);
+    this.#wait(`Reading ${file.name}…`, null);
+    if (what === "gains") {
+      this.desk.setGains(fromToml(await file.text()));
+      this.#turn();
+    } else if (what === "head") {
+      this.#tellHead(file.name, await this.stage.load(await file.arrayBuffer(), 0));
+      this.change();
+    } else if (what === "clip") {
+      const { clip } = await api.readClip(file, (share) => this.#wait(`Reading ${file.name}…`, share));
+      await this.#add(clip, true);
+    } else {
+      const sent = (share: number) => this.#wait(share < 1 ? `Sending ${file.name}…` : `Animating ${file.name}…`, share);
+      const { clip } = await api.animate(file, sent);
+      await this.#add(clip, this.#sound === null);
+    }
+  }
+
+  /** A new clip is B beside a single one, where that makes sense; else it is A alone. */
+  async #add(info: api.ClipInfo, beside: boolean): Promise<void> {
+    this.#set({ clips: [...this.#view.clips, info] });
+    const alone = this.#view.clips.find((clip) => clip.id === this.#view.a?.id);
+    const compared = beside && alone;
+    await (compared ? this.show(alone, info) : this.show(info, null));
+    if (!compared) this.seek(0);
+    this.banner.whisper(`${info.label}: ${info.frames} frames.`);
+  }
+
+  #tellHead(name: string, { missing, matched }: HeadReport): void {
+    if (!missing.length) this.banner.whisper(`${name} moves with all ${matched.length} channels.`);
+    else {
+      const some = missing.slice(0, 8).join(", ") + (missing.length > 8 ? " …" : "");
+      this.banner.say("note", `${name} lacks ${missing.length} of the 52 channels, which stay still: ${some}`, "head");
+    }
+  }
+
+  #gains(slot: number): api.Gains {
+    return slot === 0 ? this.desk.gains() : { gain: {}, offset: {} };
+  }
+
+  #turn(): void {
+    this.#faces[0]?.gains(this.desk.gains());
+    this.change();
+  }
+
+  #loop(range: Range | null): void {
+    this.player.loop = range && [range[0], range[1]];
+    this.onView();
+  }
+
+  #hear(sound: api.AudioInfo | null, durationS: number): void {
+    this.#sound = sound;
+    this.player.load(sound ? api.soundUrl(sound) : null, durationS);
+    this.loop(false);
+    this.desk.setAudio(null, durationS);
+    if (!sound) return;
+    api.fetchPeaks(sound).then(
+      (peaks) => this.#sound === sound && this.desk.setAudio(peaks, durationS),
+      (error: Error) => this.banner.say("error", error.message),
+    );
+  }
+
+  #wait(text: string, share: number | null): void {
+    this.#set({ waiting: { text, share } });
+  }
+
+  #set(part: Partial<View>): void {
+    this.#view = { ...this.#view, ...part };
+    this.onView();
+  }
+
+  #remember(): void {
+    const { a, b } = this.#view;
+    writePlace({ seconds: this.player.now(), camera: this.stage.view ?? "", a: a?.id ?? "", b: b?.id ?? "" });
+  }
+}
