@@ -106,7 +106,7 @@ class _Store:
         accessor = self.item("accessors", number)
         count, kind = int(accessor["count"]), _TYPES[accessor["componentType"]]
         if accessor["type"] != shape or count < 1 or rows not in (None, count):
-            needed = f"{'' if rows is None else rows} rows of {shape}"
+            needed = f"{'some' if rows is None else rows} rows of {shape}"
             _refuse(self.path, f"is damaged: accessor {number} has {count} rows of {accessor['type']}, not {needed}.")
         if "bufferView" in accessor:
             values = self._rows(accessor, kind, count, _WIDTHS[shape])

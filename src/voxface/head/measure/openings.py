@@ -12,7 +12,7 @@ from voxface.head.measure.shape import Pose, Shape, look, shape
 from voxface.stream import Array
 
 STEP = 0.0001  # metres between rays at the lips
-EYE_STEP = 0.0002
+EYE_STEP = 0.0003
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,8 +107,8 @@ def eyes_seen(shape: Shape, at: Landmarks, yaw_deg: float = 0) -> EyeSeen:
 def mouth_seen(shape: Shape, at: Landmarks, yaw_deg: float, pitch_deg: float = 0) -> float:
     """Square metres of teeth, tongue and mouth seen from a direction: none while the lips are shut."""
     centre = at.mouth - (0, 0, 0.03)
-    picture = look(shape, centre, (0.07, 0.06), 0.0004, yaw_deg, pitch_deg)
-    return float((picture.owner == shape.of("mouth")).sum() * 0.0004**2)
+    picture = look(shape, centre, (0.07, 0.06), 0.0007, yaw_deg, pitch_deg)
+    return float((picture.owner == shape.of("mouth")).sum() * 0.0007**2)
 
 
 def gap_in(head: Head, pose: Pose, at: Landmarks) -> float:

@@ -87,7 +87,7 @@ SURFACES = (("skin", "skin"), ("skin", "mouth"))
 """Parts that must not go through each other. Lids touch eyeballs and are measured as they are seen; brows and teeth are
 set into what holds them."""
 
-SHUT = ("rest", "closed jaw open", "smile", "frown", "press", "puff", "blink", "mouth right")
+SHUT = ("rest", "closed jaw open", "smile", "frown", "press", "puff", "mouth right")
 """Combinations with the lips together: nothing of the mouth is seen from anywhere."""
 
 
@@ -191,8 +191,10 @@ def _lids(head: Head, at: Landmarks) -> Iterator[Finding]:
 
 
 def _surfaces(head: Head) -> Iterator[Finding]:
-    """Pairs of triangles that cross by more than POKE, in all combinations. Pieces that are set into each other, such as
-    ears into a skull, are told and not judged."""
+    """Pairs of triangles that cross by more than POKE, in all combinations.
+
+    Pieces of skin that are set into each other, such as ears into a skull, are told and not judged.
+    """
     rest = shape(head, {})
     names = weld(rest.points)
     piece = pieces(names[rest.triangles])

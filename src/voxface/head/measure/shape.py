@@ -12,6 +12,7 @@ from voxface.stream import Array
 
 Pose = Mapping[str, float]
 NOTHING = -1
+DEEP = 0.07  # metres: what lies so far behind the middle of a window does not matter, such as the back of the head
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +96,9 @@ def look(
     corners[..., 1] += rows / 2 - 0.5
     low = np.maximum(np.ceil(corners[..., :2].min(1)), 0).astype(int)
     high = np.minimum(np.floor(corners[..., :2].max(1)), (columns - 1, rows - 1)).astype(int)
-    kept = (high >= low).all(1)
+    edge, other = (corners[:, 1:, :2] - corners[:, :1, :2]).transpose(1, 0, 2)
+    area = edge[:, 0] * other[:, 1] - edge[:, 1] * other[:, 0]
+    kept = (high >= low).all(1) & (corners[..., 2].max(1) > -DEEP / step) & (np.abs(area) > 1e-9)
     corners, low, spans, owner = corners[kept], low[kept], (high - low + 1)[kept], shape.owner[kept]
     number, pixel, depth = _hits(corners, low, spans, columns)
     best = np.full(rows * columns, -np.inf)
@@ -122,11 +125,11 @@ def _hits(corners: Array, low: Array, spans: Array, columns: int) -> tuple[Array
     rank = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     x = low[number, 0] + rank % spans[number, 0]
     y = low[number, 1] + rank // spans[number, 0]
-    a, b, c = corners[number].transpose(1, 2, 0)
-    area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        u = ((x - a[0]) * (c[1] - a[1]) - (y - a[1]) * (c[0] - a[0])) / area
-        v = ((b[0] - a[0]) * (y - a[1]) - (b[1] - a[1]) * (x - a[0])) / area
+    a, e, f = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    slopes = np.stack([f[:, 1], -f[:, 0], -e[:, 1], e[:, 0]]) / (e[:, 0] * f[:, 1] - e[:, 1] * f[:, 0])
+    right, up = x - a[number, 0], y - a[number, 1]
+    ur, uu, vr, vu = slopes[:, number]
+    u, v = ur * right + uu * up, vr * right + vu * up
     inside = (u >= -1e-9) & (v >= -1e-9) & (u + v <= 1 + 1e-9)
-    depth = a[2] + u * (b[2] - a[2]) + v * (c[2] - a[2])
-    return number[inside], (y * columns + x)[inside], depth[inside]
+    number, u, v = number[inside], u[inside], v[inside]
+    return number, (y * columns + x)[inside], a[number, 2] + u * e[number, 2] + v * f[number, 2]
