@@ -31,7 +31,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dataset": {"tensors", "face", "audio", "articulation", "capture", "export"},
     "runtime": {"face", "audio", "bundle"},
     "synth": {"tensors", "face", "audio", "articulation", "dataset"},
-    "evaluation": {"figure", "face", "audio", "articulation", "bundle", "dataset", "runtime", "head", "render"},
+    "evaluation": {
+        "figure", "tensors", "face", "audio", "articulation", "bundle", "dataset", "runtime", "head", "render"
+    },
     "training": {"face", "audio", "articulation", "models", "bundle", "dataset", "runtime", "synth", "evaluation"},
     "head": {"face", "export"},
     "render": {"figure", "face", "audio", "export", "head"},

@@ -30,7 +30,8 @@ def evaluate(
         Path | None, typer.Option(help="Word times (clip, start_s, end_s, word; tab-separated): judges closures.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for report.md, report.json, curves and sheet.png.")
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for report.md and .json, clips, curves, sheet.png."),
     ] = None,
     robust: Annotated[
         bool, typer.Option("--robust", help="Judge on noisy, narrow, echoing and quiet copies, too: 7 times the time.")
@@ -104,15 +105,17 @@ def _show(out: Output, report: Report, output: Path | None) -> None:
 
 
 def _write(out: Output, report: Report, folder: Path) -> list[Path]:
-    """Write report.md, report.json and the pictures; give their paths."""
+    """Write report.md, report.json, the clips for `voxface report` and the pictures; give their paths."""
+    from voxface.evaluation.kept import FILE, save_kept
     from voxface.files import atomic_write
 
-    files = [folder / "report.md", folder / "report.json"]
+    files = [folder / "report.md", folder / "report.json", folder / FILE]
     with atomic_write(files[0], "w") as file:
         file.write(report.to_markdown())
     with atomic_write(files[1], "w") as file:
         json_text.dump(report.to_json(), file, indent=1, allow_nan=False)
         file.write("\n")
+    save_kept(files[2], report.title, report.groups)
     try:
         files += _draw(report, folder)
     except MissingDependencyError as error:

@@ -12,6 +12,7 @@ from voxface.errors import DatasetError
 from voxface.evaluation.baselines import fit_baselines
 from voxface.evaluation.events import Events, phone_events
 from voxface.evaluation.group import TRUTH, Curve, GroupReport
+from voxface.evaluation.kept import kept_places
 from voxface.evaluation.predictor import Prediction, Predictor
 from voxface.evaluation.report import Report
 from voxface.evaluation.resting import resting
@@ -113,14 +114,17 @@ def _group(
         for other in predictors[1:]
     ]
     truth = _scores(TRUTH, recordings, map(captured, recordings), words)
-    curves = zip(recordings, judged.clips, first, strict=True)
+    kept = kept_places([clip.r for clip in judged.clips])
+    curves = enumerate(zip(recordings, judged.clips, first, strict=True))
     return GroupReport(
         name=name,
         clips=len(recordings),
         seconds=sum(recording.duration_s for recording in recordings),
         synthetic=all(recording.synthetic for recording in recordings),
         rows=(judged, *others, truth),
-        curves=tuple(_curve(one, clip, face, words.get(one.name)) for one, clip, face in curves),
+        curves=tuple(
+            _curve(one, clip, face, words.get(one.name), place in kept) for place, (one, clip, face) in curves
+        ),
     )
 
 
@@ -137,7 +141,7 @@ def captured(recording: Recording) -> Prediction:
     return Prediction(recording.calibrated(), recording.rig_gap_target())
 
 
-def _curve(recording: Recording, scores: ClipScores, face: Prediction, events: Events | None) -> Curve:
+def _curve(recording: Recording, scores: ClipScores, face: Prediction, events: Events | None, keep: bool) -> Curve:
     return Curve(
         scores=scores,
         samples=recording.samples,
@@ -145,4 +149,5 @@ def _curve(recording: Recording, scores: ClipScores, face: Prediction, events: E
         valid=recording.valid,
         predicted=face.gap,
         closed_s=(events or phone_events(recording.phones)).closed,
+        faces=(recording.calibrated(), face.weights) if keep else None,
     )

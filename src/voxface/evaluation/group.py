@@ -41,6 +41,7 @@ class Curve:
     captured:  the true gap on the rig's scale, which counts only where `valid`
     predicted: by the judged predictor
     closed_s:  where p b m are known to be, in seconds
+    faces:     captured and predicted weights, (rows, 52) each, of the clips that are kept to be looked at (kept.py)
     """
 
     scores: ClipScores
@@ -49,6 +50,7 @@ class Curve:
     valid: Array
     predicted: Array
     closed_s: tuple[float, ...] = ()
+    faces: tuple[Array, Array] | None = None
 
     @property
     def name(self) -> str:

@@ -10,6 +10,8 @@ from voxface.evaluation.group import GroupReport
 from voxface.evaluation.resting import MOST_OPENING, Resting
 from voxface.evaluation.robust import Robustness
 
+FORMAT, VERSION = "voxface-evaluation", 1
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -31,6 +33,8 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain numbers, lists and names."""
         return {
+            "format": FORMAT,
+            "version": VERSION,
             "title": self.title,
             "fitted": self.fitted,
             "headline": self.headline(),

@@ -77,6 +77,11 @@ class ClipScores:
     closures: Minima
     classes: Mapping[str, ClipClass]
 
+    def to_json(self) -> dict[str, float | None]:
+        """The lip gap alone, as plain numbers."""
+        there = {"lag_ms": self.aligned.lag_ms, "aligned_r": self.aligned.r, "aligned_speech_r": self.aligned.speech_r}
+        return {name: rounded(value) for name, value in {"r": self.r, "speech_r": self.speech_r, **there}.items()}
+
 
 def score_clip(recording: Recording, prediction: Prediction, events: Events | None = None) -> ClipScores:
     """Compare one prediction with one recording.
@@ -187,7 +192,7 @@ class Scores:
                 for name in self.channel_r
             },
             "classes": {name: _class_json(one) for name, one in self.classes.items()},
-            "clips": {clip.name: _clip_json(clip) for clip in self.clips},
+            "clips": {clip.name: clip.to_json() for clip in self.clips},
         }
 
     def numbers(self) -> dict[str, Any]:
@@ -244,11 +249,6 @@ def _over_truth(clips: Sequence[ClipScores], of: Callable[[ClipScores], tuple[fl
 def _mean(values: Array) -> float | None:
     known = values[np.isfinite(values)]
     return float(known.mean()) if len(known) else None
-
-
-def _clip_json(clip: ClipScores) -> dict[str, float | None]:
-    aligned = {"lag_ms": clip.aligned.lag_ms, "aligned_r": clip.aligned.r, "aligned_speech_r": clip.aligned.speech_r}
-    return {name: rounded(value) for name, value in {"r": clip.r, "speech_r": clip.speech_r, **aligned}.items()}
 
 
 def _class_json(one: ClassScores) -> dict[str, Any]:
