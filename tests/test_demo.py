@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
+import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +16,7 @@ import pytest
 import soundfile
 
 from tests.conftest import SAMPLE
-from voxface.cli.demo import demo
+from voxface.cli.demo import TEXT, demo
 from voxface.cli.picture import MOUTHS, mouth_picture
 
 
@@ -85,3 +89,28 @@ def test_the_demo_speaks_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     answer = json.loads(sys.stdout.getvalue())  # type: ignore[attr-defined]
     assert answer["frames"] == 270
     assert all(Path(name).is_file() for name in answer["files"])
+
+
+def test_the_demo_shows_the_face_in_the_viewer(tmp_path: Path) -> None:
+    """With --no-browser the viewer's address is printed; it serves the clip with its sound until Ctrl-C, which ends it
+    cleanly. It needs no extra."""
+    (tmp_path / "matplotlib.py").write_text("raise ImportError('as if not installed')", encoding="utf-8")
+    command = [sys.executable, "-m", "voxface.cli.main", "demo", "-o", tmp_path, "--no-browser"]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    ) as program:
+        assert program.stdout is not None
+        address = next(line for line in program.stdout if line.startswith("look at it: ")).split()[-1]
+        with urllib.request.urlopen(address + "api/session", timeout=20) as answer:
+            session = json.load(answer)
+        program.send_signal(signal.SIGINT)
+        _, told = program.communicate(timeout=20)
+    assert [clip["name"] for clip in session["clips"]] == ["hello.json"]
+    assert session["clips"][0]["frames"] == 270
+    assert session["audio"]["duration_s"] == pytest.approx(4.485)
+    assert session["text"] == TEXT
+    assert (program.returncode, "Traceback" in told) == (0, False)

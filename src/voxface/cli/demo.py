@@ -23,12 +23,18 @@ TEXT = "Hello, I am voxface. Please buy five blue moons before the morning."
 def demo(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")] = Path("demo"),
     bundle: Annotated[str, typer.Option(help="Model: a shipped name or a bundle folder.")] = "default",
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Serve the viewer and print its address, open nothing.")
+    ] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
     json: Json = False,
 ) -> None:
-    """Animate the sample that comes with voxface: curves as CSV, JSON and a picture, and the mouth in letters."""
+    """Animate the sample that comes with voxface: curves as CSV, JSON and a picture, and its face in the browser.
+
+    The viewer runs until Ctrl-C; in a pipe or with --json only the files are written.
+    """
     with running(quiet, verbose, debug, json) as out:
         from voxface.audio.decode import read_audio
         from voxface.runtime.animate import animate
@@ -44,6 +50,8 @@ def demo(
         paths = _write(out, clip, samples, rate_hz, output, bundle)
         where = "\n".join(f"  {path}" for path in [SAMPLE, *paths])
         out.result(where, sample=str(SAMPLE), files=[str(path) for path in paths], frames=len(clip), fps=clip.fps)
+        if not json and (no_browser or sys.stdout.isatty()):
+            _look(out, paths[1], browser=not no_browser)
 
 
 def _picture(clip: FaceClip, samples: Array, rate_hz: int) -> str:
@@ -73,3 +81,19 @@ def _write(out: Output, clip: FaceClip, samples: Array, rate_hz: int, folder: Pa
         out.say(f"no picture of the curves: {error}")
         return paths
     return [*paths, curves]
+
+
+def _look(out: Output, clip: Path, browser: bool) -> None:
+    """Show the written clip in the viewer until Ctrl-C."""
+    from voxface.viewer.serve import serve
+    from voxface.viewer.session import Session
+
+    def ready(address: str) -> None:
+        out.result(f"\nlook at it: {address}")
+        out.say("Ctrl-C ends it.")
+        sys.stdout.flush()
+
+    with Session(text=TEXT) as session:
+        session.listen(SAMPLE)
+        session.open(clip)
+        serve(session, browser=browser, ready=ready, tell=out.say)
