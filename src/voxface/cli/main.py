@@ -51,6 +51,7 @@ def _add_verbs() -> None:
         head,
         model,
         plot,
+        render,
         synth,
         train,
         view,
@@ -58,7 +59,7 @@ def _add_verbs() -> None:
 
     verbs = (
         animate.animate, capture.capture, dataset.dataset, train.train, evaluate.evaluate, demo.demo, doctor.doctor,
-        synth.synth, plot.plot, view.view,
+        synth.synth, plot.plot, render.render, view.view,
     )  # fmt: skip
     for verb in verbs:
         app.command()(verb)

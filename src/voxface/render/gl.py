@@ -13,7 +13,7 @@ import numpy as np
 
 from voxface.errors import MissingDependencyError
 from voxface.head.head import Head, Part, posed
-from voxface.render.scene import GAMMA, MATERIALS, View, camera_matrix, eye_of, lights_from
+from voxface.render.scene import MATERIALS, View, camera_matrix, eye_of, lights_from
 from voxface.stream import Array
 
 SAMPLES = 4  # per pixel; edges are smoothed
@@ -37,12 +37,11 @@ _SHOWN = """
 uniform vec2 size;
 uniform float vignette;
 out vec4 shown;
-void show(vec3 linear) {
+void show(vec3 colour) {
     vec2 from = gl_FragCoord.xy / size - 0.5;
-    float corner = 1 - vignette * smoothstep(0.15, 0.75, dot(from, from) * 1.6);
-    shown = vec4(pow(clamp(linear * corner, 0, 1), vec3(1 / GAMMA)), 1);
+    shown = vec4(colour * (1 - vignette * smoothstep(0.15, 0.75, dot(from, from) * 1.6)), 1);
 }
-""".replace("GAMMA", str(GAMMA))
+"""
 
 _BACKGROUND_VERTEX = """
 #version 330
@@ -54,22 +53,23 @@ uniform vec3 top, bottom;
 void main() { show(mix(bottom, top, smoothstep(0.0, 0.9, gl_FragCoord.y / size.y))); }
 """
 
-_SKIN = """
-uniform vec3 eye, key, key_from, fill, fill_from, rim, rim_from, above, below, wrap;
-uniform float exposure, gloss, shine;
+_SURFACE = """
+uniform vec3 eye, key, key_from, fill, fill_from, rim, rim_from, above, below, glint_from, wrap;
+uniform float exposure, gloss, shine, glint;
 in vec3 at, facing, tint;
 void main() {
-    vec3 v = normalize(eye - at), n = normalize(facing);
-    if (dot(n, v) < 0 && !gl_FrontFacing) n = -n;
-    float lit = dot(n, key_from), edge = pow(1 - max(dot(n, v), 0), 4);
-    vec3 soft = max((lit + wrap) / (1 + wrap), 0);  // red creeps furthest round the edge of the shadow
+    vec3 v = normalize(eye - at), n = normalize(gl_FrontFacing ? facing : -facing);
+    vec3 soft = max((dot(n, key_from) + wrap) / (1 + wrap), 0);  // red creeps furthest round the edge of the shadow
     vec3 light = key * soft * soft + fill * max(dot(n, fill_from) * 0.5 + 0.5, 0) + mix(below, above, n.y * 0.5 + 0.5);
-    vec3 half_way = normalize(key_from + v);
-    vec3 highlight = key * shine * pow(max(dot(n, half_way), 0), gloss);
-    vec3 outline = rim * edge * max(dot(n, rim_from) * 0.7 + 0.3, 0);
-    show(1 - exp(-(tint * light + highlight + outline) * exposure * 1.6));
+    float edge = 1 - max(dot(n, v), 0);
+    light += rim * (edge * edge * edge * max(dot(n, rim_from) * 0.7 + 0.3, 0));
+    float mirrored = pow(max(dot(n, normalize(key_from + v)), 0), gloss);
+    float window = smoothstep(0.990, 0.994, dot(n, normalize(glint_from + v)));
+    vec3 x = (tint * light + key * (shine * mirrored + glint * window)) * exposure;
+    show(x * (6.2 * x + 0.5) / (x * (6.2 * x + 1.7) + 0.06));
 }
 """
+"""The last line is a film's response with the gamma of a screen in it: Hejl and Burgess-Dawson (2010)."""
 
 
 @cache
@@ -101,7 +101,7 @@ class GlPainter:
     def __init__(self, head: Head, view: View) -> None:
         gl = context()
         self._gl, self._view, self.name = gl, view, str(gl.info["GL_RENDERER"])
-        self._head_program = gl.program(vertex_shader=_VERTEX, fragment_shader=_SHOWN + _SKIN)
+        self._head_program = gl.program(vertex_shader=_VERTEX, fragment_shader=_SHOWN + _SURFACE)
         background = gl.program(vertex_shader=_BACKGROUND_VERTEX, fragment_shader=_SHOWN + _BACKGROUND)
         self._parts = [_GlPart(gl, self._head_program, part) for part in head.parts]
         self._background = gl.vertex_array(background, [])
@@ -117,7 +117,7 @@ class GlPainter:
         width, height = self._view.size
         self._drawn.use()
         self._drawn.clear(depth=1.0)
-        self._gl.disable(self._gl.DEPTH_TEST)
+        self._gl.disable(self._gl.DEPTH_TEST | self._gl.CULL_FACE)
         self._background.render(vertices=3)
         self._gl.enable(self._gl.DEPTH_TEST)
         self._head_program["turn"].write(_column_major(turn))
@@ -132,7 +132,7 @@ class _GlPart:
     """One part of the head in buffers; places and normals are written anew for each picture."""
 
     def __init__(self, gl: Any, program: Any, part: Part) -> None:
-        self._part, self._program = part, program
+        self._gl, self._part, self._program = gl, part, program
         self._places, self._normals = gl.buffer(part.positions), gl.buffer(part.normals)
         buffers = [
             (self._places, "3f", "place"),
@@ -146,8 +146,10 @@ class _GlPart:
         places, normals = posed(self._part, weights)
         self._places.write(places)
         self._normals.write(normals)
-        for name, value in MATERIALS[self._part.name]._asdict().items():
-            self._program[name] = value
+        material = MATERIALS[self._part.name]
+        for name in ("wrap", "gloss", "shine", "glint"):
+            self._program[name] = getattr(material, name)
+        (self._gl.disable if material.two_sided else self._gl.enable)(self._gl.CULL_FACE)
         self._array.render()
 
 

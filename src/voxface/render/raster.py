@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from voxface.head.head import Head, posed
-from voxface.render.scene import GAMMA, MATERIALS, View, camera_matrix, eye_of, lights_from
+from voxface.render.scene import MATERIALS, View, camera_matrix, eye_of, lights_from
 from voxface.stream import Array
 
 _FINER = 2  # pixels drawn for one that is shown, each way
@@ -37,9 +37,8 @@ class RasterPainter:
         self._follow = np.concatenate([part.follow for part in head.parts])[:, None]
         materials = [MATERIALS[part.name] for part in head.parts]
         self._material = np.repeat(np.arange(len(materials)), [len(part.triangles) for part in head.parts])
-        self._wrap = np.array([material.wrap for material in materials], np.float32)
-        self._gloss = np.array([[material.gloss] for material in materials], np.float32)
-        self._shine = np.array([[material.shine] for material in materials], np.float32)
+        self._look = np.array([[*one.wrap, one.gloss, one.shine, one.glint] for one in materials], np.float32)
+        self._two_sided = np.array([one.two_sided for one in materials])[self._material]
         self._background = _background(view, self._fine)
         self._vignette = _vignette(view, self._fine)
 
@@ -51,17 +50,19 @@ class RasterPainter:
         normals += self._follow * (normals @ turn[:3, :3].T - normals)
         screen, divisor = _project(places, self._view, self._fine)
         corners = screen[self._triangles]
-        seen = _visible(corners, *self._fine)
-        linear = self._background.copy()
-        linear[seen.pixel] = self._shaded(seen, _inside_out(corners), places, normals, divisor)
-        linear *= self._vignette
-        shown = np.clip(linear, 0, 1) ** (1 / GAMMA) * 255
+        behind = _behind(corners)
+        shown = np.flatnonzero(~behind | self._two_sided)
+        seen = _visible(corners[shown], *self._fine)
+        seen = seen._replace(triangle=shown[seen.triangle])
+        colours = self._background.copy()
+        colours[seen.pixel] = self._shaded(seen, behind, places, normals, divisor)
         width, height = self._view.size
-        small: Array = shown.reshape(height, _FINER, width, _FINER, 3).mean(axis=(1, 3))
-        return np.rint(small).astype(np.uint8)
+        colours = np.clip(colours * self._vignette, 0, 1).reshape(height, _FINER, width, _FINER, 3)
+        picture: Array = np.rint(colours.mean(axis=(1, 3)) * 255).astype(np.uint8)
+        return picture
 
-    def _shaded(self, seen: _Seen, inside_out: Array, places: Array, normals: Array, divisor: Array) -> Array:
-        """(n, 3) float32: light of the pixels where the head is."""
+    def _shaded(self, seen: _Seen, behind: Array, places: Array, normals: Array, divisor: Array) -> Array:
+        """(n, 3) float32: colours of the pixels where the head is."""
         corners = self._triangles[seen.triangle]
         shares = seen.shares / divisor[corners]  # even on the screen is not even in space
         shares = (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -70,30 +71,31 @@ class RasterPainter:
             mixed: Array = np.einsum("nk,nkc->nc", shares, values[corners])
             return mixed
 
-        which = self._material[seen.triangle]
+        facing = _unit(between(normals)) * np.where(behind[seen.triangle], -1, 1)[:, None]
         towards = _unit(eye_of(self._view).astype(np.float32) - between(places))
-        facing = _unit(between(normals))
-        away = inside_out[seen.triangle][:, None] & (_dot(facing, towards) < 0)
-        return shade(
-            self._view, between(self._colours), np.where(away, -facing, facing), towards,
-            self._wrap[which], self._gloss[which], self._shine[which],
-        )  # fmt: skip
+        return shade(self._view, between(self._colours), facing, towards, self._look[self._material[seen.triangle]])
 
 
-def shade(view: View, tint: Array, n: Array, v: Array, wrap: Array, gloss: Array, shine: Array) -> Array:
-    """(n, 3) linear colours of points of colour `tint` with normal n and direction v to the viewer, as in `gl`."""
-    light, place = view.light, {name: at.astype(np.float32) for name, at in lights_from(view).items()}
+def shade(view: View, tint: Array, n: Array, v: Array, look: Array) -> Array:
+    """(n, 3) shown colours of points of colour `tint` with normal n and direction v to the viewer, as in `gl`.
+
+    look: (n, 6) wrap (three), gloss, shine and glint of the material at each point
+    """
+    place = {name: at.astype(np.float32) for name, at in lights_from(view).items()}
     key, fill, rim, above, below = (
-        np.array(getattr(light, name), np.float32) for name in ("key", "fill", "rim", "above", "below")
+        np.array(getattr(view.light, name), np.float32) for name in ("key", "fill", "rim", "above", "below")
     )
-    edge = (1 - np.maximum(_dot(n, v), 0)) ** 4
+    wrap, gloss, shine, glint = look[:, :3], look[:, 3:4], look[:, 4:5], look[:, 5:]
     soft = np.maximum((_dot(n, place["key_from"]) + wrap) / (1 + wrap), 0)
-    shares = key * soft * soft + fill * np.maximum(_dot(n, place["fill_from"]) * 0.5 + 0.5, 0)
-    shares += below + (above - below) * (n[:, 1:2] * 0.5 + 0.5)
-    highlight = key * shine * np.maximum(_dot(n, _unit(place["key_from"] + v)), 0) ** gloss
-    outline = rim * edge * np.maximum(_dot(n, place["rim_from"]) * 0.7 + 0.3, 0)
-    result: Array = 1 - np.exp(-(tint * shares + highlight + outline) * (light.exposure * 1.6))
-    return result
+    shares = key * soft * soft + below + (above - below) * (n[:, 1:2] * 0.5 + 0.5)
+    shares += fill * np.maximum(_dot(n, place["fill_from"]) * 0.5 + 0.5, 0)
+    edge = 1 - np.maximum(_dot(n, v), 0)
+    shares += rim * (edge**3 * np.maximum(_dot(n, place["rim_from"]) * 0.7 + 0.3, 0))
+    mirrored = np.maximum(_dot(n, _unit(place["key_from"] + v)), 0) ** gloss
+    window = _smooth_step(0.990, 0.994, _dot(n, _unit(place["glint_from"] + v)))
+    x = (tint * shares + key * (shine * mirrored + glint * window)) * view.light.exposure
+    shown: Array = x * (6.2 * x + 0.5) / (x * (6.2 * x + 1.7) + 0.06)
+    return shown
 
 
 class _Seen(NamedTuple):
@@ -128,11 +130,11 @@ def _visible(corners: Array, width: int, height: int) -> _Seen:
     return _Seen(pixel, triangle, np.stack([1 - first - second, first, second], axis=1))
 
 
-def _inside_out(corners: Array) -> Array:
+def _behind(corners: Array) -> Array:
     """(triangles,) bool: seen from behind; y goes down, so the corners of a front go clockwise."""
     across, down = corners[:, 1, :2] - corners[:, 0, :2], corners[:, 2, :2] - corners[:, 0, :2]
-    behind: Array = across[:, 0] * down[:, 1] > across[:, 1] * down[:, 0]
-    return behind
+    found: Array = across[:, 0] * down[:, 1] > across[:, 1] * down[:, 0]
+    return found
 
 
 def _planes(corners: Array) -> Array:

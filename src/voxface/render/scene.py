@@ -20,7 +20,6 @@ Triple = tuple[float, float, float]
 FIELD_OF_VIEW_DEG = 24.0
 NEAREST_M, FARTHEST_M = 0.05, 6.0
 LARGEST_SHIFT_M = 0.03  # of the head along each axis; what is beyond is the sitter's place, not a movement
-GAMMA = 2.2  # of pictures
 SMALLEST, LARGEST = 16, 4096  # pixels of a side
 
 
@@ -34,68 +33,76 @@ class Camera:
 
     yaw_deg: float = 0.0
     pitch_deg: float = 2.0
-    height_m: float = 0.44
-    at: Triple = (0.0, 0.0, 0.0)
+    height_m: float = 0.345
+    at: Triple = (0.0, 0.004, 0.01)
 
 
 CAMERAS: dict[str, Camera] = {
     "front": Camera(),
-    "three-quarter": Camera(yaw_deg=35, pitch_deg=5),
+    "three-quarter": Camera(yaw_deg=35, pitch_deg=4),
     "profile": Camera(yaw_deg=88),
-    "mouth": Camera(height_m=0.15, at=(0.0, -0.045, 0.06)),
+    "mouth": Camera(height_m=0.13, at=(0.0, -0.045, 0.08)),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """Colours are linear RGB, 1 is full; the names are those of the shader's uniforms.
+    """Colours of lights are linear RGB; the names are those of the shader's uniforms.
 
     key, fill, rim: their colours. key_from, fill_from, rim_from: where they stand, in the camera's axes.
-    above, below: the light of the room on what looks up and down. exposure: how much of it the picture takes.
+    above, below: the light of the room on what looks up and down. glint_from: the window that eyes mirror.
+    exposure: how much light the picture takes.
     top, bottom: colours of the background, as they are shown. vignette: how much darker the corners are, 0 to 1.
     """
 
-    key: Triple = (3.0, 2.72, 2.4)
-    key_from: Triple = (-0.55, 0.6, 0.75)
-    fill: Triple = (0.42, 0.52, 0.70)
+    key: Triple = (2.9, 2.55, 2.2)
+    key_from: Triple = (-0.62, 0.62, 0.62)
+    fill: Triple = (0.20, 0.26, 0.36)
     fill_from: Triple = (0.9, 0.05, 0.45)
-    rim: Triple = (1.3, 1.4, 1.6)
+    rim: Triple = (2.2, 2.4, 2.8)
     rim_from: Triple = (0.65, 0.45, -0.6)
-    above: Triple = (0.34, 0.40, 0.50)
-    below: Triple = (0.22, 0.17, 0.15)
+    above: Triple = (0.30, 0.35, 0.43)
+    below: Triple = (0.16, 0.11, 0.09)
+    glint_from: Triple = (-0.40, 0.42, 0.85)
     exposure: float = 0.62
-    top: Triple = (0.105, 0.125, 0.16)
-    bottom: Triple = (0.030, 0.036, 0.050)
+    top: Triple = (0.36, 0.40, 0.45)
+    bottom: Triple = (0.17, 0.19, 0.23)
     vignette: float = 0.35
 
 
 LIGHTS: dict[str, Light] = {
     "studio": Light(),
     "soft": Light(
-        key=(1.9, 1.8, 1.7), key_from=(-0.3, 0.45, 0.9), fill=(0.75, 0.78, 0.82), rim=(0.5, 0.5, 0.5),
-        above=(0.75, 0.77, 0.80), below=(0.42, 0.38, 0.36), top=(0.62, 0.64, 0.66), bottom=(0.36, 0.37, 0.39),
+        key=(1.5, 1.42, 1.34), key_from=(-0.35, 0.5, 0.85), fill=(0.50, 0.52, 0.55), rim=(0.6, 0.6, 0.6),
+        above=(0.62, 0.64, 0.68), below=(0.34, 0.29, 0.27), top=(0.86, 0.87, 0.88), bottom=(0.66, 0.67, 0.69),
     ),
     "dark": Light(
-        key=(2.6, 2.15, 1.75), key_from=(-0.85, 0.5, 0.35), fill=(0.07, 0.10, 0.20), rim=(1.6, 2.0, 3.0),
-        above=(0.06, 0.08, 0.13), below=(0.05, 0.04, 0.04), top=(0.016, 0.018, 0.026), bottom=(0.004, 0.004, 0.007),
+        key=(2.7, 2.15, 1.7), key_from=(-0.85, 0.45, 0.40), fill=(0.03, 0.05, 0.11), rim=(2.4, 3.2, 5.0),
+        above=(0.05, 0.07, 0.12), below=(0.04, 0.03, 0.03), top=(0.13, 0.14, 0.17), bottom=(0.05, 0.05, 0.07),
     ),
 }  # fmt: skip
 
 
 class Material(NamedTuple):
-    """wrap: how far round the edge of the shadow each colour of light creeps; red goes furthest through skin.
-    gloss: sharpness of the highlight (exponent). shine: its strength."""
+    """How a part answers light.
+
+    wrap: how far round the edge of the shadow each colour of light creeps; red goes furthest through skin.
+    gloss, shine: sharpness (exponent) and strength of the key light's mirror image. glint: strength of the window's.
+    two_sided: seen from behind too.
+    """
 
     wrap: Triple
     gloss: float
     shine: float
+    glint: float = 0.0
+    two_sided: bool = False
 
 
 MATERIALS: dict[str, Material] = {
-    "skin": Material((0.42, 0.22, 0.16), 22.0, 0.10),
-    "eyes": Material((0.25, 0.22, 0.20), 420.0, 1.6),
-    "mouth": Material((0.20, 0.10, 0.08), 60.0, 0.35),
-    "hair": Material((0.10, 0.10, 0.10), 18.0, 0.06),
+    "skin": Material((0.40, 0.20, 0.14), 20.0, 0.07),
+    "eyes": Material((0.25, 0.22, 0.20), 200.0, 0.4, glint=0.9),
+    "mouth": Material((0.20, 0.10, 0.08), 60.0, 0.25),
+    "hair": Material((0.10, 0.10, 0.10), 16.0, 0.05, two_sided=True),
 }
 
 
@@ -128,17 +135,17 @@ def view_named(
             raise UsageError(f"there is no {what} {name!r}.", hint=f"Known: {', '.join(known)}.")
     chosen = LIGHTS[light]
     if background is not None:
-        colour = linear_colour(background)
+        colour = colour_of(background)
         chosen = replace(chosen, top=colour, bottom=colour, vignette=0.0)
     return View(size, CAMERAS[camera], chosen)
 
 
-def linear_colour(text: str) -> Triple:
-    """ "#rrggbb" as linear RGB. Raises: UsageError: it is none."""
+def colour_of(text: str) -> Triple:
+    """ "#rrggbb" as numbers in 0..1. Raises: UsageError: it is none."""
     digits = text.removeprefix("#")
     if len(digits) != 6 or not set(digits.lower()) <= set("0123456789abcdef"):
         raise UsageError(f"{text!r} is no colour.", hint="Give six hexadecimal digits, such as #20242c.")
-    red, green, blue = ((int(digits[at : at + 2], 16) / 255) ** GAMMA for at in (0, 2, 4))
+    red, green, blue = (int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4))
     return red, green, blue
 
 
@@ -175,7 +182,7 @@ def camera_matrix(view: View) -> Array:
 def lights_from(view: View) -> dict[str, Array]:
     """Unit vectors to the lights in the head's axes, by the names of Light's fields."""
     light, axes = view.light, axes_of(view.camera)
-    places = {"key_from": light.key_from, "fill_from": light.fill_from, "rim_from": light.rim_from}
+    places = {name: getattr(light, name) for name in ("key_from", "fill_from", "rim_from", "glint_from")}
     return {name: np.asarray(place) @ axes / np.linalg.norm(place) for name, place in places.items()}
 
 
