@@ -30,13 +30,14 @@ WAV_HEADER_BYTES = 44
 
 
 def animate_sound(
-    source: Path, wav: Path, *, bundle: str, fps: float, gains: str | None, heard: Callable[[float], None]
-) -> FaceClip:
+    source: Path, name: str, wav: Path, *, bundle: str, fps: float, gains: str | None, heard: Callable[[float], None]
+) -> tuple[FaceClip, list[str]]:
     """Animate a sound or video, and write what is heard to `wav` (mono, 16 bit) while it passes.
 
     Args:
         gains: TOML whose table [idle] counts here; its gains and offsets are for the page, which can change them.
         heard: told how many seconds are done, now and then.
+    Returns: the clip as the page can hold it, and sentences about what is odd in it.
     Raises: VoxfaceError: no sound that can be read, longer than MOST_SOUND_S, or no such bundle.
     """
     from voxface.runtime.animate import join, open_animator
@@ -45,21 +46,24 @@ def animate_sound(
     from voxface.runtime.threads import offline_threads
 
     animator, idle = open_animator(bundle, offline_threads()), load_idle(gains)
-    with open_audio(source, max_duration_s=MOST_SOUND_S) as audio:
+    with _noting(source, name) as notes, open_audio(source, max_duration_s=MOST_SOUND_S) as audio:
         session = Session(animator, audio.rate_hz, fps, idle=idle)
         state, clips = session.start(), []
         for samples in _recorded(audio, wav):
             state, clip = session.step(state, samples)
             clips.append(clip)
             heard(state.heard / audio.rate_hz)
-        return join([*clips, session.finish(state)])
+        clips.append(session.finish(state))
+    clip, odd = _fitting(join(clips), name)
+    return clip, notes + odd
 
 
-def copy_sound(source: Path, wav: Path) -> None:
-    """Decode a sound or the sound of a video to `wav`. Raises: VoxfaceError: as `animate_sound`."""
-    with open_audio(source, max_duration_s=MOST_SOUND_S) as audio:
+def copy_sound(source: Path, name: str, wav: Path) -> list[str]:
+    """Decode a sound or the sound of a video to `wav`; what is odd in it. Raises: VoxfaceError: as `animate_sound`."""
+    with _noting(source, name) as notes, open_audio(source, max_duration_s=MOST_SOUND_S) as audio:
         for _ in _recorded(audio, wav):
             pass
+    return notes
 
 
 def samples_of(wav: Path) -> tuple[Array, int]:
@@ -83,39 +87,45 @@ def read_clip(path: Path, name: str) -> tuple[FaceClip, list[str]]:
 
     Raises: VoxfaceError: no clip, or a damaged one.
     """
-    return fitting(read(path), name)
+    with _noting(path, name) as notes:
+        clip = read(path)
+    clip, odd = _fitting(clip, name)
+    return clip, notes + odd
 
 
-def fitting(clip: FaceClip, name: str) -> tuple[FaceClip, list[str]]:
+def _fitting(clip: FaceClip, name: str) -> tuple[FaceClip, list[str]]:
     """The clip as the page can hold it, and sentences about what is odd in it."""
     names = tuple(canonical_name(channel) for channel in clip.channels)
     clip = replace(clip, channels=names) if len(set(names)) == len(names) else clip
     notes = [f"{name} has 0 frames: there is nothing to play."] if not len(clip) else []
     unknown = [channel for channel in clip.channels if channel not in ARKIT]
     if unknown:
-        notes.append(f"{name} has {len(unknown)} channels that are not ARKit's and move nothing: {_some(unknown)}.")
+        notes.append(f"{name} has channels that are not ARKit's and move nothing: {_some(unknown)}.")
     if unseen := int(len(clip) - clip.seen.sum()):
         notes.append(f"in {name} no face was seen in {unseen} of {len(clip)} frames.")
     if len(clip) > MOST_FRAMES:
         lasts, shown = (clock_text(frame_time_s(frames, clip.fps)) for frames in (len(clip), MOST_FRAMES))
         notes.append(f"{name} has {len(clip):,} frames ({lasts}); the first {MOST_FRAMES:,} ({shown}) are shown.")
-        clip = first_frames(clip, MOST_FRAMES)
+        clip = _first_frames(clip, MOST_FRAMES)
     return clip, notes
 
 
-def first_frames(clip: FaceClip, frames: int) -> FaceClip:
+def _first_frames(clip: FaceClip, frames: int) -> FaceClip:
     """A clip of its own memory, so that the rest can be forgotten."""
     head = None if clip.head is None else clip.head[:frames].copy()
     return replace(clip, weights=clip.weights[:frames].copy(), head=head, emotion=None, seen=clip.seen[:frames].copy())
 
 
 @contextmanager
-def noting(notes: list[str]) -> Iterator[None]:
-    """Warnings about mended input become notes. Python holds one list of warnings: one thread at a time only."""
+def _noting(path: Path, name: str) -> Iterator[list[str]]:
+    """Warnings about mended input, known at the end, with the name that the file's owner gave it. Python holds one list
+    of warnings, so only one thread at a time may do this."""
+    notes: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", InputWarning)
-        yield
-    notes += [one.message.message for one in caught if isinstance(one.message, InputWarning)]
+        yield notes
+    said = [one.message.message for one in caught if isinstance(one.message, InputWarning)]
+    notes += [text.replace(str(path), name) for text in said]
 
 
 def _some(names: list[str]) -> str:

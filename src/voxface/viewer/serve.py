@@ -32,10 +32,10 @@ def serve(
     Raises: as `open_server`.
     """
     with open_server(session, host, port) as server, _stopped_by_signals():
-        ready(server.url)
-        if browser:
-            threading.Thread(target=_show, args=(server, tell), daemon=True).start()
         try:
+            ready(server.url)
+            if browser:
+                threading.Thread(target=_show, args=(server, tell), daemon=True).start()
             server.serve_forever(poll_interval=0.2)
         except KeyboardInterrupt:
             tell("the viewer has ended.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -75,28 +76,27 @@ class Session:
 
     def animate(self, path: Path, name: str | None = None) -> Loaded:
         """Animate a sound or video. Raises: VoxfaceError."""
-        name, wav = name or path.name, self._new_wav()
-        with self._adding(path, name, wav) as notes:
-            clip = loading.animate_sound(
-                path, wav, bundle=self.bundle, fps=self.fps, gains=self.gains, heard=self._hear
+        name = name or path.name
+        with self._adding(path, name), self._new_wav() as wav:
+            clip, notes = loading.animate_sound(
+                path, name, wav, bundle=self.bundle, fps=self.fps, gains=self.gains, heard=self._hear
             )
-            clip, odd = loading.fitting(clip, name)
             sound = self._sound(wav, name)
-            return Loaded(self._show(clip, name, notes + odd, sound), sound)
+            return Loaded(self._show(clip, notes, name, sound), sound)
 
     def read(self, path: Path, name: str | None = None) -> Loaded:
         """Read a clip. Raises: VoxfaceError."""
         name = name or path.name
-        with self._adding(path, name) as notes:
-            clip, odd = loading.read_clip(path, name)
-            return Loaded(self._show(clip, name, notes + odd))
+        with self._adding(path, name):
+            return Loaded(self._show(*loading.read_clip(path, name), name))
 
     def listen(self, path: str | Path, name: str | None = None) -> Loaded:
         """Take a sound, or the sound of a video, for the clips that have none. Raises: VoxfaceError."""
-        path, wav = Path(path), self._new_wav()
-        with self._adding(path, name or path.name, wav) as notes:
-            loading.copy_sound(path, wav)
-            sound = self._sound(wav, name or path.name)
+        path = Path(path)
+        name = name or path.name
+        with self._adding(path, name), self._new_wav() as wav:
+            notes = loading.copy_sound(path, name, wav)
+            sound = self._sound(wav, name)
             self.showing = replace(self.showing, common=sound, notes=(*self.showing.notes, *notes))
             return Loaded(sound=sound)
 
@@ -122,29 +122,32 @@ class Session:
     def _hear(self, seconds: float) -> None:
         self.heard_s = seconds
 
-    def _new_wav(self) -> Path:
+    @contextmanager
+    def _new_wav(self) -> Iterator[Path]:
+        """A file for a sound; it goes where the sound fails."""
         handle, path = tempfile.mkstemp(".wav", dir=self.folder)
-        open(handle, "wb").close()
-        return Path(path)
+        os.close(handle)
+        try:
+            yield Path(path)
+        except BaseException:
+            Path(path).unlink(missing_ok=True)
+            raise
 
     @contextmanager
-    def _adding(self, path: Path, name: str, wav: Path | None = None) -> Iterator[list[str]]:
-        """One at a time, with warnings as notes; errors name the file as its owner does, and leave nothing behind."""
-        notes: list[str] = []
+    def _adding(self, path: Path, name: str) -> Iterator[None]:
+        """One at a time; an error calls a file that was sent as its owner does."""
         try:
-            with self._loading, loading.noting(notes):
+            with self._loading:
                 self.heard_s = 0.0
-                yield notes
+                yield
         except VoxfaceError as error:
-            if wav:
-                wav.unlink(missing_ok=True)
             if path.parent == self.folder:
                 error.message = error.message.replace(str(path), name)
             raise
         finally:
             self.heard_s = None
 
-    def _show(self, clip: FaceClip, name: str, notes: list[str], sound: Sound | None = None) -> Shown:
+    def _show(self, clip: FaceClip, notes: list[str], name: str, sound: Sound | None = None) -> Shown:
         now = self.showing
         label, count = name, 1
         while label in {other.label for other in now.clips}:
