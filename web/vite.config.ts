@@ -1,8 +1,10 @@
 // Builds the page into the Python package; the files are committed, so their names are fixed and diffs stay small.
 import { defineConfig } from "vite";
+import { markSources } from "./mark";
 
 export default defineConfig({
   base: "./",
+  plugins: [markSources()],
   build: {
     outDir: "../src/voxface/viewer/page",
     emptyOutDir: true,
@@ -19,6 +21,6 @@ export default defineConfig({
       },
     },
   },
-  // `npm run dev` beside `voxface view --port 8765`: the page hot-reloads and still talks to the real server.
-  server: { proxy: { "/api": "http://127.0.0.1:8765", "/head.glb": "http://127.0.0.1:8765" } },
+  // `npm run dev` beside `voxface view --port 8777`: the page hot-reloads and still talks to the real server.
+  server: { proxy: { "/api": "http://127.0.0.1:8777", "/head.glb": "http://127.0.0.1:8777" } },
 });

@@ -13,7 +13,7 @@ PAGE = Path(__file__).parent / "page"
 MARK = "built.txt"
 """In PAGE: the `source_mark` of the sources that the page was built from."""
 
-_SOURCES = ("index.html", "package-lock.json", "tsconfig.json", "vite.config.ts", "src/**/*")
+_SOURCES = ("package-lock.json", "*.html", "*.ts", "public/**/*", "src/**/*")
 
 
 @lru_cache(maxsize=1)
