@@ -63,6 +63,7 @@ SOLE_HOME: dict[str, set[str]] = {
     "safetensors": {"tensors.py", "training"},
     "matplotlib": {"figure.py"},
     "moderngl": {"render"},
+    "PIL": {"render/labels.py"},
     "typer": {"cli"},
     "rich": {"cli"},
 }
