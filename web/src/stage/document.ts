@@ -1,7 +1,9 @@
 /** The JSON of a glTF file, read before three sees it: what it refers to, what it needs, whose head it is. No WebGL. */
 
 /** What is wrong with a file that should be a head, in a sentence for people. */
-export class HeadError extends Error {}
+export class HeadError extends Error {
+  override readonly name = "HeadError";
+}
 
 /** A name of a VRM expression that moves target `index` of the meshes of `node`, by `gain` at 1. */
 export interface ExpressionTarget {

@@ -37,7 +37,7 @@ export class Player {
   constructor(sound: Sound = new Audio(), clock: () => number = () => performance.now()) {
     this.sound = sound;
     this.#clock = clock;
-    sound.addEventListener("error", () => this.#audible && this.#breakSound());
+    sound.addEventListener("error", () => this.#breakSound());
     sound.addEventListener("timeupdate", () => this.now()); // four times a second, also in a hidden tab: loops go on
   }
 
@@ -194,6 +194,7 @@ export class Player {
   }
 
   #breakSound(): void {
+    if (!this.#audible) return; // the element and its promise both tell
     this.#audible = false;
     this.#tell("broken");
   }

@@ -110,6 +110,7 @@ export class Stage {
 
   light(preset: LightName): void {
     this.#light = preset;
+    if (this.#renderer) this.#renderer.toneMappingExposure = LIGHTS[preset].exposure;
     this.#looks.light(preset);
     this.#lamps.light(preset);
     this.#dress();
@@ -213,7 +214,9 @@ export class Stage {
   async #prepare(): Promise<void> {
     if (!this.#renderer || this.#lost) return;
     if (this.#held.some((held) => held?.foreign)) this.#lamps.mirror(this.#renderer, this.#scene);
-    await this.#renderer.compileAsync(this.#scene, this.#views.camera);
+    const parallel = this.#renderer.getContext().getExtension("KHR_parallel_shader_compile");
+    if (parallel) await this.#renderer.compileAsync(this.#scene, this.#views.camera);
+    else this.#renderer.compile(this.#scene, this.#views.camera); // three would warn, and wait for nothing
   }
 
   #dress(): void {

@@ -12,6 +12,7 @@ export interface Framing {
 export const OUR_FRAMING: Framing = { middle: new Vector3(), scale: 1 };
 
 const MOVE_MS = 450;
+const NARROW = 0.75; // width over height of what a preset must show; a picture narrower than this steps back
 const WANDER_M = 0.12; // how far the point that the camera looks at may be dragged away, per axis
 
 interface Place {
@@ -117,7 +118,7 @@ export class Views {
   #place(preset: CameraName): Place {
     const { yaw_deg, pitch_deg, height_m, at } = CAMERAS[preset];
     const { middle, scale } = this.#framing;
-    const seen = height_m * scale * Math.max(1, 1 / this.camera.aspect); // height_m fits the smaller side
+    const seen = height_m * scale * Math.max(1, NARROW / this.camera.aspect);
     const away = seen / 2 / Math.tan(MathUtils.degToRad(FIELD_OF_VIEW_DEG) / 2);
     return {
       target: new Vector3(...at).multiplyScalar(scale).add(middle),
