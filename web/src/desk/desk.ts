@@ -56,6 +56,7 @@ export class Desk {
     );
     this.wire();
     this.tabbed("panel-channels");
+    this.setClips(null, null);
   }
 
   /** A: the prediction, which the sliders tune; B: what it is compared with. */
@@ -199,6 +200,7 @@ export class Desk {
   private fitDuration(): void {
     const ends = this.clips.map((clip) => (clip?.frames ? endS(clip) : 0));
     const durationS = Math.max(this.soundS, ...ends);
+    this.root.classList.toggle("bare", !durationS);
     if (durationS !== this.timeline.durationS) this.timeline.reset(durationS);
     else this.viewed();
     this.read();

@@ -77,7 +77,7 @@ export class Lane {
       const cell = this.values[slot];
       if (!curve || !cell) return;
       const value = slot ? curve.at(second) : this.made(curve.at(second));
-      const text = Number.isNaN(value) ? "–" : unit ? value.toFixed(1) + unit : value.toFixed(2);
+      const text = Number.isNaN(value) ? "–" : shown(value, unit ? 1 : 2) + unit;
       if (cell.textContent !== text) cell.textContent = text;
     });
   }
@@ -117,7 +117,7 @@ export class Lane {
     const { a, b, unit } = this.source;
     if (!a || !b) return null;
     const result = difference(a, b, (value) => this.made(value));
-    const r = Number.isNaN(result.r) ? "–" : result.r.toFixed(2).replace("0.", ".");
+    const r = Number.isNaN(result.r) ? "–" : result.r.toFixed(2).replace("0.", ".").replace("-", "−");
     const gap = Number.isNaN(result.meanAbs) ? "–" : result.meanAbs.toFixed(unit ? 1 : 3).replace(/^0\./, ".");
     this.stats.replaceChildren(cell("Δ", gap), cell("r", r));
     this.stats.title = `mean |A − B| ${gap}${unit}, correlation ${r}`;
@@ -159,6 +159,11 @@ export class Lane {
     button.append(label, values);
     return button;
   }
+}
+
+/** Rounded, without the minus of -0.0. */
+function shown(value: number, digits: number): string {
+  return (Number(value.toFixed(digits)) || 0).toFixed(digits).replace("-", "−");
 }
 
 function cell(label: string, text: string): HTMLElement {

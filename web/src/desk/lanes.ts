@@ -243,6 +243,7 @@ function poses(a: Clip | null, b: Clip | null): LaneSource[] {
 function notes(a: Clip | null, b: Clip | null): HTMLElement {
   const list = document.createElement("ul");
   list.className = "notes";
+  if (!a && !b) list.appendChild(document.createElement("li")).textContent = "The channels of a clip will be here.";
   for (const clip of [a, b]) {
     if (!clip) continue;
     const missing = REGIONS.flatMap((region) => region.channels).filter((name) => !clip.channels.includes(name));

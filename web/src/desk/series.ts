@@ -66,7 +66,7 @@ export class Curve {
     for (let x = 0; x < width; x++) {
       const from = origin + x * step;
       const to = from + step;
-      if (!count || to < 0 || from > count - 1) {
+      if (!count || to <= 0 || from > count - 1) {
         lows[x] = highs[x] = Number.NaN;
         continue;
       }

@@ -116,6 +116,7 @@ class Row {
     number!.value = String(value);
     const { low, high } = KINDS[kind];
     slider!.style.setProperty("--at", String(Math.min(Math.max((value - low) / (high - low), 0), 1)));
+    slider!.classList.toggle("moved", value !== KINDS[kind].neutral);
     this.element.classList.toggle("tuned", this.values.gain !== 1 || this.values.offset !== 0);
   }
 
