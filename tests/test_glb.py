@@ -7,6 +7,7 @@ import shutil
 import struct
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 
 from tests.heads import ball_head, changed, saved
 from voxface.errors import HeadError, InputError, VoxfaceError
-from voxface.export.glb import MOVE_GRID, TURN_GRID, pack
+from voxface.export.glb import MOVE_STEPS, TURN_STEPS, in_steps, pack
 from voxface.export.glb_read import read_glb
 from voxface.head.head import Head
 from voxface.head.shipped import HEAD_FILE, load_head
@@ -34,10 +35,11 @@ def data(head: Head) -> bytes:
     return head_bytes(head)
 
 
-def test_what_is_written_is_read_back(head: Head, tmp_path: Path) -> None:
-    """Places, normals and triangles to the bit; colours to 1/65535, the neck's weights to 1/255, targets to half of
-    their grid; target names and parts in order."""
-    size = write_head(head, tmp_path / "head.glb")
+@pytest.mark.parametrize("compact", [True, False])
+def test_what_is_written_is_read_back(compact: bool, head: Head, tmp_path: Path) -> None:
+    """Places, normals and triangles to the bit; colours to 1/65535, the neck's weights to 1/255, targets to half a
+    step; target names and parts in order. Compact or plain."""
+    size = write_head(head, tmp_path / "head.glb", compact)
     found = load_head(tmp_path / "head.glb")
     assert size == (tmp_path / "head.glb").stat().st_size
     assert found.targets == head.targets
@@ -45,7 +47,7 @@ def test_what_is_written_is_read_back(head: Head, tmp_path: Path) -> None:
         assert one.name == other.name
         for name, most in {
             "positions": 0, "normals": 0, "triangles": 0, "colours": 1 / 65535, "follow": 0.51 / 255,
-            "moves": 0.51 * MOVE_GRID, "turns": 0.51 * TURN_GRID,
+            "moves": 0.51 / MOVE_STEPS, "turns": 0.51 / TURN_STEPS,
         }.items():  # fmt: skip
             np.testing.assert_allclose(getattr(other, name), getattr(one, name), rtol=0, atol=most, err_msg=name)
 
@@ -56,22 +58,33 @@ def test_a_head_that_was_read_writes_the_same_bytes(data: bytes, tmp_path: Path)
     assert head_bytes(load_head()) == HEAD_FILE.read_bytes()
 
 
-def test_only_what_moves_is_stored(head: Head, data: bytes) -> None:
-    """A target costs the vertices that it moves, 26 bytes each; moves below half the grid cost nothing."""
+def test_compact_and_plain_files_hold_the_same(head: Head, tmp_path: Path) -> None:
+    """A program that does not know quantised targets gets the same face from a plain file, to 1e-9 m."""
+    for compact in (True, False):
+        write_head(head, tmp_path / f"{compact}.glb", compact)
+    for one, other in zip(*(load_head(tmp_path / f"{compact}.glb").parts for compact in (True, False)), strict=True):
+        np.testing.assert_allclose(one.moves, other.moves, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(one.turns, other.turns, rtol=0, atol=1e-7)
+    assert b"KHR_mesh_quantization" not in (tmp_path / "False.glb").read_bytes()
+
+
+@pytest.mark.parametrize(("compact", "bytes_each"), [(True, 8), (False, 14)])
+def test_only_what_moves_is_stored(compact: bool, bytes_each: int, head: Head) -> None:
+    """A target costs the vertices that it moves: number and move; moves below half a step cost nothing."""
     skin = head.part("skin")
     moved = skin.moves.copy()
     moved[3, 5:15] = 0.01
-    moved[4, 5:15] = 0.4 * MOVE_GRID
-    parts = [part if part.name != "skin" else type(part)(**{**_fields(part), "moves": moved}) for part in head.parts]
-    binary = [
-        len(one) - 20 - struct.unpack_from("<I", one, 12)[0]
-        for one in (data, head_bytes(Head(tuple(parts), head.targets)))
+    moved[4, 5:15] = 0.4 / MOVE_STEPS
+    other = Head((replace(skin, moves=moved), *head.parts[1:]), head.targets)
+    sizes = [
+        len(one) - 20 - struct.unpack_from("<I", one, 12)[0] for one in (head_bytes(h, compact) for h in (head, other))
     ]
-    assert binary[1] - binary[0] == 10 * 26
+    assert sizes[1] - sizes[0] == 10 * bytes_each
 
 
-def _fields(part: Any) -> dict[str, Any]:
-    return {name: getattr(part, name) for name in type(part).__dataclass_fields__}
+def test_a_turn_beyond_its_range_keeps_its_direction() -> None:
+    """Where a normal turns by more than quantised numbers hold, its change is made shorter, not bent."""
+    np.testing.assert_array_equal(in_steps(np.array([[0, -2, 1], [0, -0.5, 0]]), 100), [[0, -100, 50], [0, -50, 0]])
 
 
 def test_loaded_heads_are_shared_and_cannot_be_written(tmp_path: Path, data: bytes) -> None:
@@ -83,13 +96,13 @@ def test_loaded_heads_are_shared_and_cannot_be_written(tmp_path: Path, data: byt
         one.parts[0].moves[0] = 1
 
 
-@pytest.mark.parametrize("which", ["shipped", "balls"])
-def test_the_khronos_validator_finds_nothing(which: str, data: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize("which", ["shipped", "plain"])
+def test_the_khronos_validator_finds_nothing(which: str, tmp_path: Path) -> None:
     """0 errors, 0 warnings, 0 hints, 0 infos."""
     node = shutil.which("node")
     if node is None or not (ROOT / "web/node_modules/gltf-validator").is_dir():
         pytest.skip("needs node and `npm ci` in web/ (gltf-validator)")
-    path = HEAD_FILE if which == "shipped" else saved(tmp_path, data)
+    path = HEAD_FILE if which == "shipped" else saved(tmp_path, head_bytes(load_head(), compact=False))
     done = subprocess.run([node, ROOT / "tools/validate_glb.mjs", path], capture_output=True, text=True, timeout=60)
     assert json.loads(done.stdout) == {"errors": 0, "warnings": 0, "hints": 0, "infos": 0, "messages": []}, done.stderr
     assert done.returncode == 0

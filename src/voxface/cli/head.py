@@ -20,6 +20,9 @@ HeadFile = Annotated[Path | None, typer.Argument(help="A head as GLB; default: t
 @app.command()
 def build(
     output: Annotated[Path, typer.Option("-o", "--output", help="The head, GLB.")],
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Without KHR_mesh_quantization, for old programs; twice as large.")
+    ] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -31,7 +34,7 @@ def build(
         from voxface.head.store import write_head
 
         head = build_head()
-        size = write_head(head, output)
+        size = write_head(head, output, compact=not plain)
         vertices = sum(len(part.positions) for part in head.parts)
         text = f"{output}: {vertices} vertices, {len(head.targets)} targets, {size / 1e6:.2f} MB"
         out.result(text, output=str(output), vertices=vertices, targets=len(head.targets), bytes=size)

@@ -4,8 +4,10 @@
     mesh:  COLOR_0 linear, WEIGHTS_0 of the two joints, targets of POSITION and NORMAL, extras.targetNames
 
 Metres, +Y up, the face looks along +Z, as glTF wants it. Targets are sparse: only vertices that a target moves are
-stored, on a grid far below what is seen. The same surfaces give the same bytes. Facts: glTF 2.0 specification, 3.6
-(binary data), 3.7 (geometry), 4 (GLB); targetNames is the convention that importers share.
+stored, in steps far below what is seen. Compact files store these as small integers (KHR_mesh_quantization, which
+three.js, Blender, Unity's glTFast, Unreal and Godot read), plain ones as floats of the same values. The same surfaces
+give the same bytes. Facts: glTF 2.0 specification, 3.6 (binary data), 3.7 (geometry), 4 (GLB); targetNames is the
+convention that importers share.
 """
 
 from __future__ import annotations
@@ -22,11 +24,12 @@ from voxface.stream import Array
 
 MAGIC, VERSION = 0x46546C67, 2
 JSON_CHUNK, BINARY_CHUNK = 0x4E4F534A, 0x004E4942
-BYTE, SHORT, INT, FLOAT = 5121, 5123, 5125, 5126
+TYPES = {"i1": 5120, "u1": 5121, "i2": 5122, "u2": 5123, "u4": 5125, "f4": 5126}
+QUANTIZED = "KHR_mesh_quantization"
 JOINTS = ("neck", "head")
-MOVE_GRID, TURN_GRID = 2.0**-15, 2.0**-7
-"""Moves are rounded to 30 µm (an eighth of a pixel where a head fills a thousand), turns to 1/128 (half a degree); what
-is less than half of that is nothing. Powers of two: what was mirrored stays mirrored to the bit."""
+MOVE_STEPS, TURN_STEPS = 32767, 127
+"""Moves are rounded to 1/32767 m (31 µm, an eighth of a pixel where a head fills a thousand), turns to 1/127 (half a
+degree), both alike on the left and on the right. What is less than half a step is nothing."""
 
 _VERTICES, _INDICES = 34962, 34963  # what a buffer view is for
 
@@ -73,12 +76,13 @@ class Origin:
     licence: str
 
 
-def glb_bytes(surfaces: Sequence[Surface], targets: Sequence[str], origin: Origin) -> bytes:
+def glb_bytes(surfaces: Sequence[Surface], targets: Sequence[str], origin: Origin, compact: bool = True) -> bytes:
     """A GLB as bytes."""
     store = _Store()
-    primitives = [_primitive(store, number, surface) for number, surface in enumerate(surfaces)]
+    primitives = [_primitive(store, number, surface, compact) for number, surface in enumerate(surfaces)]
     bind = store.accessor(np.tile(np.eye(4, dtype=np.float32).reshape(1, 16), (2, 1)), "MAT4")
     document = {
+        **({"extensionsUsed": [QUANTIZED], "extensionsRequired": [QUANTIZED]} if compact else {}),
         "asset": {
             "version": "2.0",
             "generator": origin.generator,
@@ -147,7 +151,7 @@ class _Store:
 
 
 def _typed(array: Array) -> dict[str, int]:
-    return {"componentType": {"u1": BYTE, "u2": SHORT, "u4": INT, "f4": FLOAT}[array.dtype.str[1:]]}
+    return {"componentType": TYPES[array.dtype.str[1:]]}
 
 
 def _range(array: Array) -> dict[str, list[float]]:
@@ -159,7 +163,7 @@ def _smallest(indices: Array, count: int) -> Array:
     return indices.astype(np.uint16 if count <= 0xFFFF else np.uint32)
 
 
-def _primitive(store: _Store, material: int, surface: Surface) -> dict[str, Any]:
+def _primitive(store: _Store, material: int, surface: Surface, compact: bool) -> dict[str, Any]:
     vertices = len(surface.positions)
     positions = surface.positions.astype("<f4")
     head = np.round(surface.follow * 255).astype(np.uint8)
@@ -177,41 +181,66 @@ def _primitive(store: _Store, material: int, surface: Surface) -> dict[str, Any]
         },
         "indices": store.accessor(corners, "SCALAR", _INDICES),
         "material": material,
-        "targets": _targets(store, surface),
+        "targets": _targets(store, surface, compact),
     }
 
 
-def _targets(store: _Store, surface: Surface) -> list[dict[str, int]]:
-    """POSITION and NORMAL of every target, both at the vertices that either of them changes.
+def _targets(store: _Store, surface: Surface, compact: bool) -> list[dict[str, int]]:
+    """POSITION and NORMAL of every target.
 
-    One view holds the numbers of all targets' vertices, two more their moves and turns. What a target leaves as it is
-    is an accessor without data, which means zeros, and is shared.
+    For each of them one view holds the numbers of all targets' vertices and one their values. What a target leaves as
+    it is is an accessor without data, which means zeros, and is shared.
     """
-    moves, turns = on_grid(surface.moves, MOVE_GRID), on_grid(surface.turns, TURN_GRID)
-    changed = (moves != 0).any(2) | (turns != 0).any(2)
-    vertices = changed.shape[1]
-    table: dict[str, Any] = {"componentType": FLOAT, "count": vertices, "type": "VEC3"}
-    idle = -1 if changed.any(1).all() else store.add(**table, min=[0, 0, 0], max=[0, 0, 0])
-    if not changed.any():
-        return [{"POSITION": idle, "NORMAL": idle}] * len(changed)
-    numbers = _smallest(changed.nonzero()[1], vertices)
-    where = store.view(numbers)
-    kinds = (("POSITION", moves, store.view(moves[changed])), ("NORMAL", turns, store.view(turns[changed])))
-    found, begin = [], 0
-    for row, count in enumerate(changed.sum(1).tolist()):
-        target = {"POSITION": idle, "NORMAL": idle}
-        for name, values, view in kinds if count else ():
-            indices = {"bufferView": where, "byteOffset": begin * numbers.itemsize, **_typed(numbers)}
-            sparse = {"count": count, "indices": indices, "values": {"bufferView": view, "byteOffset": begin * 12}}
-            target[name] = store.add(**table, sparse=sparse, **_range(values[row]))
-        found.append(target)
-        begin += count
+    kinds = {
+        "POSITION": _sparse(store, in_steps(surface.moves, MOVE_STEPS).astype("<i2"), MOVE_STEPS, compact),
+        "NORMAL": _sparse(store, in_steps(surface.turns, TURN_STEPS).astype("i1"), TURN_STEPS, compact),
+    }
+    idle = {
+        "componentType": TYPES["f4"],
+        "count": len(surface.positions),
+        "type": "VEC3",
+        "min": [0] * 3,
+        "max": [0] * 3,
+    }
+    zeros = -1
+    found: list[dict[str, int]] = [{} for _ in surface.moves]
+    for name, accessors in kinds.items():
+        for target, accessor in zip(found, accessors, strict=True):
+            if accessor is None and zeros < 0:
+                zeros = store.add(**idle)
+            target[name] = zeros if accessor is None else store.add(**accessor)
     return found
 
 
-def on_grid(values: Array, grid: float) -> Array:
-    """Values rounded to multiples of a grid, float32, without negative zeros."""
-    return (np.round(values / grid) * grid + 0.0).astype("<f4")
+def _sparse(store: _Store, steps: Array, count: int, compact: bool) -> list[dict[str, Any] | None]:
+    """An accessor for every target, None for one that changes nothing.
+
+    Args:
+        steps: (targets, vertices, 3) integers; `count` of them are 1.
+    """
+    changed = (steps != 0).any(2)
+    if not changed.any():
+        return [None] * len(steps)
+    values = steps if compact else (steps / count).astype("<f4")
+    numbers = _smallest(changed.nonzero()[1], changed.shape[1])
+    where, what = store.view(numbers), store.view(values[changed])
+    found, begin = [], 0
+    for row, rows in enumerate(changed.sum(1).tolist()):
+        indices = {"bufferView": where, "byteOffset": begin * numbers.itemsize, **_typed(numbers)}
+        place = {"bufferView": what, "byteOffset": begin * 3 * values.itemsize}
+        sparse = {"count": rows, "indices": indices, "values": place}
+        whole = {"normalized": True} if compact else {}
+        table = {"count": changed.shape[1], "type": "VEC3", "sparse": sparse, **whole}
+        found.append({**_typed(values), **table, **_range(values[row])} if rows else None)
+        begin += rows
+    return found
+
+
+def in_steps(vectors: Array, steps: int) -> Array:
+    """Vectors (..., 3) as whole steps; one with a number beyond -1 or 1 is made shorter until it fits."""
+    longest = np.maximum(np.abs(vectors).max(-1, keepdims=True), 1)
+    found: Array = np.round(vectors / longest * steps)
+    return found
 
 
 def _material(surface: Surface) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from voxface.errors import ClipError, HeadError
-from voxface.export.glb import BINARY_CHUNK, BYTE, FLOAT, INT, JOINTS, JSON_CHUNK, MAGIC, SHORT, VERSION, Look, Surface
+from voxface.export.glb import BINARY_CHUNK, JOINTS, JSON_CHUNK, MAGIC, QUANTIZED, TYPES, VERSION, Look, Surface
 from voxface.export.reading import open_clip, parse_json
 from voxface.stream import Array
 
@@ -19,9 +19,7 @@ MAX_BYTES = 1 << 28
 """No head is near this large, neither as a file nor with its targets unfolded."""
 
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
-_TYPES: dict[int, np.dtype[Any]] = {
-    BYTE: np.dtype("u1"), SHORT: np.dtype("<u2"), INT: np.dtype("<u4"), FLOAT: np.dtype("<f4"),
-}  # fmt: skip
+_TYPES = {number: np.dtype(f"<{name}") for name, number in TYPES.items()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,8 +81,8 @@ class _Store:
 
     def __init__(self, document: dict[str, Any], binary: bytes, path: str | Path) -> None:
         self.document, self.binary, self.path = document, binary, path
-        if required := document.get("extensionsRequired"):
-            _refuse(path, f"needs {', '.join(map(str, required))}, which is not read: export it uncompressed.")
+        if required := set(document.get("extensionsRequired", ())) - {QUANTIZED}:
+            _refuse(path, f"needs {', '.join(sorted(map(str, required)))}, which is not read: export it uncompressed.")
         buffers = document.get("buffers", [])
         if len(buffers) != 1 or "uri" in buffers[0]:
             _refuse(path, "keeps its data outside: only a GLB with everything inside is read.")

@@ -13,8 +13,8 @@ LOOKS = {"skin": Look(0.55), "eyes": Look(0.08), "mouth": Look(0.3), "hair": Loo
 """How the material of each part answers light."""
 
 
-def head_bytes(head: Head) -> bytes:
-    """A head as the bytes of a GLB; the same head gives the same bytes."""
+def head_bytes(head: Head, compact: bool = True) -> bytes:
+    """A head as the bytes of a GLB; the same head gives the same bytes. `compact`: see `glb.py`."""
     surfaces = [
         Surface(
             part.name, part.positions, part.normals, part.colours, part.follow, part.triangles, part.moves, part.turns,
@@ -22,12 +22,12 @@ def head_bytes(head: Head) -> bytes:
         )
         for part in head.parts
     ]  # fmt: skip
-    return glb_bytes(surfaces, head.targets, ORIGIN)
+    return glb_bytes(surfaces, head.targets, ORIGIN, compact)
 
 
-def write_head(head: Head, path: str | Path) -> int:
+def write_head(head: Head, path: str | Path, compact: bool = True) -> int:
     """Write a head as GLB; gives its size in bytes. Raises: OutputError, LimitError: the place cannot be written."""
-    data = head_bytes(head)
+    data = head_bytes(head, compact)
     with atomic_write(path) as file:
         file.write(data)
     return len(data)
