@@ -1,4 +1,4 @@
-"""Pictures of the head: cameras, OpenGL against the rasteriser, weights, head motion, and what happens without OpenGL."""
+"""Pictures of the head: cameras, OpenGL against the rasteriser, weights, head motion, and machines without OpenGL."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_frames_without_a_face_are_filled_from_their_neighbours() -> None:
 
 
 def test_one_picture_of_a_million_frames_costs_what_one_costs() -> None:
-    """A still out of 10^6 frames, and the first pictures of a film of them, take little memory beyond the clip's own."""
+    """A still of 10^6 frames, and the first pictures of a film of them, take little memory beyond the clip's own."""
     one = np.zeros((1, 52), np.float32)
     clip = FaceClip(np.broadcast_to(one, (1_000_000, 52)), ARKIT, 60.0)
     film = Film(HEAD, [clip], ["million"], 60.0, 0.0, clip.duration_s, View((32, 32)), gl="off")
@@ -178,7 +178,7 @@ def test_clips_that_show_nothing_are_refused() -> None:
         ((), 3, RigMismatchError),
     ):
         clip = FaceClip(np.zeros((frames_, len(channels)), np.float32), channels, 30.0)
-        with pytest.raises(error, match="odd.npz"):
+        with pytest.raises(error, match=r"odd\.npz"):
             Film(HEAD, [clip], ["odd.npz"], 30.0, 0.0, 1.0)
     clip = FaceClip(np.ones((2, 3), np.float32), ("jawOpen", "antennaLeft", "gills"), 30.0)
     with pytest.warns(InputWarning, match="antennaLeft, gills"):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from voxface.cli.shown import Face
     from voxface.render.film import Film
 
-_ESTIMATE_AFTER_S, _LONG_S = 2.0, 60.0
+_ESTIMATE_AFTER_S, _LONG_S = 1.0, 60.0
 
 
 def render(
