@@ -21,12 +21,11 @@ export class Labels {
     });
   }
 
-  /** Put them at the upper left of their pictures: side by side, or one above the other. */
+  /** Put them at the lower left of their pictures, side by side or one above the other: faces stay free. */
   place(stacked: boolean): void {
     this.#shown.forEach((element, slot) => {
-      const part = slot === 0 ? "0%" : "50%";
-      element.style.left = `calc(${stacked ? "0%" : part} + 0.75rem)`;
-      element.style.top = `calc(${stacked ? part : "0%"} + 0.75rem)`;
+      element.style.left = `calc(${stacked || slot === 0 ? 0 : 50}% + 0.75rem)`;
+      element.style.bottom = `calc(${stacked && slot === 0 ? 50 : 0}% + 0.75rem)`;
     });
   }
 }

@@ -3,7 +3,7 @@
  * twenty lines, which compiles faster and runs lighter on phones than a physically based material. Lights stand in the
  * camera's axes, so shading happens there and nothing has to be updated when the camera moves.
  */
-import { Color, DoubleSide, FrontSide, Mesh, PlaneGeometry, ShaderMaterial, Vector2, Vector3, type IUniform } from "three";
+import { Color, DoubleSide, Mesh, PlaneGeometry, ShaderMaterial, Vector2, Vector3, type IUniform } from "three";
 import { LIGHTS, MATERIALS, type LightName, type MaterialName, type Triple } from "./presets";
 
 type Uniforms = Record<string, IUniform>;
@@ -134,7 +134,7 @@ export class Looks {
       fragmentShader: FRAGMENT,
       vertexColors: true,
       toneMapped: false,
-      side: name === "hair" || name === "mouth" ? DoubleSide : FrontSide,
+      side: DoubleSide, // one program for all parts
     });
   }
 }

@@ -86,7 +86,8 @@ export class Stage {
     const { puppet, framing, report, foreign } = await openHead(glb, this.#looks);
     this.#put(slot, { puppet, foreign });
     if (slot === 1) this.#twin = false;
-    else if (this.#twin) this.#put(1, { puppet: puppet.twin(), foreign });
+    if (this.#twin) this.#put(1, null);
+    if (this.#comparing) this.#double();
     if (slot === 0) this.#views.frame(framing);
     await this.#prepare();
     this.#wake();
@@ -124,6 +125,7 @@ export class Stage {
   /** Two pictures side by side (one above the other on a tall canvas) from one camera, each with its label. */
   compare(on: boolean, labels: readonly [string, string] = ["A", "B"]): void {
     this.#comparing = on;
+    if (on) this.#double();
     this.#labels.show(on ? labels : null);
     this.resize();
   }
@@ -208,6 +210,12 @@ export class Stage {
     this.#held[slot] = held;
     if (held) this.#scene.add(held.puppet.root);
     if (before && !this.#held.some((other) => other && sameGeometry(other.puppet, before.puppet))) discard(before);
+  }
+
+  /** Give slot 1 the head of slot 0, unless it has one of its own. */
+  #double(): void {
+    const first = this.#held[0];
+    if (first && this.#twin && !this.#held[1]) this.#put(1, { ...first, puppet: first.puppet.twin() });
   }
 
   /** Compile shaders before the first picture needs them. */
