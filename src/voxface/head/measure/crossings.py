@@ -113,11 +113,10 @@ def _pierced(one: Array, two: Array) -> Array:
         start, way = one[:, corner], one[:, (corner + 1) % 3] - one[:, corner]
         across = np.cross(way, edge_b)
         scale = (edge_a * across).sum(1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            off = start - two[:, 0]
-            u = (off * across).sum(1) / scale
-            turned = np.cross(off, edge_a)
-            v = (way * turned).sum(1) / scale
-            t = (edge_b * turned).sum(1) / scale
-        hit |= (u >= 0) & (v >= 0) & (u + v <= 1) & (t >= 0) & (t <= 1)
+        flat = np.abs(scale) < 1e-15  # the edge runs along the triangle's plane, or the triangle has no area
+        scale[flat] = 1
+        off = start - two[:, 0]
+        turned = np.cross(off, edge_a)
+        u, v, t = ((left * right).sum(1) / scale for left, right in ((off, across), (way, turned), (edge_b, turned)))
+        hit |= ~flat & (u >= 0) & (v >= 0) & (u + v <= 1) & (t >= 0) & (t <= 1)
     return hit
