@@ -48,7 +48,7 @@ def test_a_turned_view_comes_from_the_subjects_left(head: Head) -> None:
     left = look(posed, np.zeros(3), (0.12, 0.12), 0.001, 90)
     assert left.depth[left.owner == 1].max() == pytest.approx(0.03 + 0.015, abs=0.002)
     above = look(posed, np.zeros(3), (0.12, 0.12), 0.001, 0, 90)
-    assert above.owner[140, 120] == 3
+    assert above.owner[140, 140] == 3
     assert above.depth.max() == pytest.approx(0.13, abs=0.002)
     assert np.nonzero(above.owner == 1)[0].max() < 120
 
