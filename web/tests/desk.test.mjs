@@ -6,7 +6,7 @@ import { runnerImport } from "vite";
 
 const source = async (file) =>
   (await runnerImport(fileURLToPath(new URL(`../src/${file}`, import.meta.url)), { logLevel: "error" })).module;
-const { Curve, curvesOfPeaks } = await source("desk/series.ts");
+const { Curve, Rows, curvesOfPeaks } = await source("desk/series.ts");
 const { Timeline, clock, rulerStep } = await source("desk/timeline.ts");
 const { difference, tune, activity } = await source("desk/compare.ts");
 const { headCurves } = await source("desk/headlanes.ts");
@@ -16,12 +16,14 @@ function wild(count, stride = 3, first = 1, rate = 60, startS = 0) {
   const data = new Float32Array(count * stride);
   let seed = 1;
   for (let at = 0; at < data.length; at++) data[at] = (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
-  return new Curve({ data, first, stride, count, rate, startS });
+  return new Curve(new Rows(data, stride, rate, startS), first);
 }
+
+const plain = (data, rate, startS) => new Curve(new Rows(data, 1, rate, startS), 0);
 
 /** Lowest and highest under a column, the slow way: every value and both ends of the line. */
 function slow(curve, fromS, toS) {
-  const { count, rate, startS } = curve.series;
+  const { count, rate, startS } = curve.rows;
   const inside = [];
   for (let at = 0; at < count; at++) {
     const second = startS + at / rate;
@@ -64,7 +66,7 @@ test("where a clip has no frames its lane is empty", () => {
 test("a million frames: the highest value of all is found in a column", () => {
   const data = new Float32Array(1_000_000);
   data[654_321] = 0.7;
-  const curve = new Curve({ data, first: 0, stride: 1, count: data.length, rate: 60, startS: 0 });
+  const curve = plain(data, 60, 0);
   const [lows, highs] = [new Float32Array(300), new Float32Array(300)];
   curve.columns({ fromS: 0, toS: data.length / 60 }, lows, highs);
   assert.deepEqual([...highs].flatMap((value, x) => (value > 0 ? [x] : [])), [Math.floor((654_321 / 1_000_000) * 300)]);
@@ -77,14 +79,14 @@ test("peaks become two curves", () => {
 });
 
 test("values at a time lie between frames, and hold beyond them", () => {
-  const curve = new Curve({ data: Float32Array.of(0, 1), first: 0, stride: 1, count: 2, rate: 10, startS: 5 });
+  const curve = plain(Float32Array.of(0, 1), 10, 5);
   assert.ok(Math.abs(curve.at(5.025) - 0.25) < 1e-9);
   assert.deepEqual([curve.at(0), curve.at(9)], [0, 1]);
 });
 
 test("mean difference and correlation are the textbook's, over the time that both share", () => {
-  const a = new Curve({ data: Float32Array.of(9, 0, 1, 0, 1, 9), first: 0, stride: 1, count: 6, rate: 10, startS: 0 });
-  const b = new Curve({ data: Float32Array.of(0.5, 1, 0.5, 1), first: 0, stride: 1, count: 4, rate: 10, startS: 0.1 });
+  const a = plain(Float32Array.of(9, 0, 1, 0, 1, 9), 10, 0);
+  const b = plain(Float32Array.of(0.5, 1, 0.5, 1), 10, 0.1);
   const { meanAbs, r } = difference(a, b);
   assert.ok(Math.abs(meanAbs - 0.25) < 1e-6 && Math.abs(r - 1) < 1e-6, `${meanAbs} ${r}`);
   const halved = difference(a, b, (value) => tune(value, { gain: 0.5, offset: 0.5 }));
@@ -92,7 +94,7 @@ test("mean difference and correlation are the textbook's, over the time that bot
 });
 
 test("a curve that rests has no correlation, and clips that share no time have no difference", () => {
-  const rest = new Curve({ data: new Float32Array(60), first: 0, stride: 1, count: 60, rate: 60, startS: 0 });
+  const rest = plain(new Float32Array(60), 60, 0);
   assert.ok(Number.isNaN(difference(wild(60), rest).r));
   assert.ok(Number.isNaN(difference(wild(60), wild(60, 1, 0, 60, 100)).meanAbs));
 });

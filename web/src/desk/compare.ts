@@ -26,8 +26,8 @@ const MOST_FRAMES = 20_000;
 /** Over the frames of A within B's time, B linearly between its frames; NaN where they share no time. `made` maps A's
  * values to what is shown. */
 export function difference(a: Curve, b: Curve, made: (value: number) => number = (value) => value): Difference {
-  const { count, rate, startS } = a.series;
-  const begin = Math.max(0, Math.ceil((b.series.startS - startS) * rate));
+  const { count, rate, startS } = a.rows;
+  const begin = Math.max(0, Math.ceil((b.rows.startS - startS) * rate));
   const end = Math.min(count, 1 + Math.floor((b.endS - startS) * rate));
   const step = Math.max(1, Math.ceil((end - begin) / MOST_FRAMES));
   let [n, gap, sumA, sumB, aa, bb, ab] = [0, 0, 0, 0, 0, 0, 0];

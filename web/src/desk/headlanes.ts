@@ -1,7 +1,7 @@
 // Head pose as six curves that people can read: turns in degrees, places in centimetres.
 
 import { type Clip, HEAD_NUMBERS } from "../clip";
-import { Curve } from "./series";
+import { Curve, Rows } from "./series";
 
 export interface HeadLane {
   readonly name: string;
@@ -37,5 +37,6 @@ export function headCurves(clip: Clip): Curve[] {
     data[row + 2] = Math.atan2(2 * (i * j + w * k), 1 - 2 * (i * i + k * k)) * DEGREES;
     for (let axis = 0; axis < 3; axis++) data[row + 3 + axis] = head[at + axis]! * 100;
   }
-  return HEAD_LANES.map((_, first) => new Curve({ data, first, stride, count, rate, startS }));
+  const rows = new Rows(data, stride, rate, startS);
+  return HEAD_LANES.map((_, column) => new Curve(rows, column));
 }

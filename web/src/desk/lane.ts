@@ -38,11 +38,11 @@ function buffer(index: number, width: number): Float32Array {
 
 export class Lane {
   readonly element = document.createElement("div");
-  readonly difference: Difference | null;
-  readonly activity: number;
   /** Its row is on the screen, as the list has observed. */
   visible = false;
   private tuning: Tuning = UNTUNED;
+  private apart: Difference | null | undefined; // undefined: not looked at yet, since long clips take their time
+  private moved: number | undefined;
   private readonly canvas = document.createElement("canvas");
   private readonly values: HTMLElement[] = [];
   private readonly stats = document.createElement("span");
@@ -51,14 +51,23 @@ export class Lane {
     readonly source: LaneSource,
     select: (name: string) => void,
   ) {
-    const { a, b, name } = source;
     this.element.className = "lane lane-grid";
-    this.element.dataset.channel = name;
+    this.element.dataset.channel = source.name;
     this.element.append(this.head(select), this.canvas, this.stats);
     this.canvas.className = "plot";
     this.stats.className = "stats";
-    this.activity = Math.max(a ? activity(a) : 0, b ? activity(b) : 0);
-    this.difference = this.compare();
+  }
+
+  /** How far A, as shown, is from B; null without one of them. */
+  get difference(): Difference | null {
+    if (this.apart === undefined) this.apart = this.compare();
+    return this.apart;
+  }
+
+  /** The larger reach of A and B. */
+  get activity(): number {
+    const { a, b } = this.source;
+    return (this.moved ??= Math.max(a ? activity(a) : 0, b ? activity(b) : 0));
   }
 
   /** What the sliders make of A; false where nothing changed. */
@@ -66,7 +75,7 @@ export class Lane {
     if (tuning.gain === this.tuning.gain && tuning.offset === this.tuning.offset) return false;
     this.tuning = tuning;
     this.element.classList.toggle("tuned", this.isTuned);
-    (this as { difference: Difference | null }).difference = this.compare();
+    this.apart = undefined;
     return true;
   }
 
@@ -87,6 +96,7 @@ export class Lane {
     const context = fresh(this.canvas, size.width, size.height);
     if (!context) return;
     const { a, b } = this.source;
+    this.tell(this.difference);
     const pen = new Pen(context, tall ? this.extent() : this.source.scale);
     pen.baseline(ink.grid);
     const curveA = a && this.columns(a, timeline, 0, context.canvas.width);
@@ -114,14 +124,18 @@ export class Lane {
   }
 
   private compare(): Difference | null {
-    const { a, b, unit } = this.source;
-    if (!a || !b) return null;
-    const result = difference(a, b, (value) => this.made(value));
+    const { a, b } = this.source;
+    return a && b && difference(a, b, (value) => this.made(value));
+  }
+
+  /** Write the difference beside the curve. */
+  private tell(result: Difference | null): void {
+    if (!result) return;
+    const { unit } = this.source;
     const r = Number.isNaN(result.r) ? "–" : result.r.toFixed(2).replace("0.", ".").replace("-", "−");
     const gap = Number.isNaN(result.meanAbs) ? "–" : result.meanAbs.toFixed(unit ? 1 : 3).replace(/^0\./, ".");
     this.stats.replaceChildren(cell("Δ", gap), cell("r", r));
     this.stats.title = `mean |A − B| ${gap}${unit}, correlation ${r}`;
-    return result;
   }
 
   private columns(curve: Curve, timeline: Timeline, first: number, width: number): [Float32Array, Float32Array] {

@@ -160,10 +160,11 @@ export class Lanes {
     this.redraw();
   }
 
-  private shows({ source, activity }: Lane): boolean {
+  private shows(lane: Lane): boolean {
     const { search, moving } = this.look;
-    const still = moving && activity < (source.unit ? 0.2 : STILL);
-    return !still && source.name.toLowerCase().includes(search.trim().toLowerCase());
+    const { name, unit } = lane.source;
+    const still = moving && lane.activity < (unit ? 0.2 : STILL);
+    return !still && name.toLowerCase().includes(search.trim().toLowerCase());
   }
 
   private byRegion(): void {
@@ -215,17 +216,19 @@ function sources(a: Clip | null, b: Clip | null): LaneSource[] {
   const here = [...new Set([...(a?.channels ?? []), ...(b?.channels ?? [])])];
   const known = REGIONS.flatMap(({ channels }) => channels.filter((name) => here.includes(name)));
   const others = here.filter((name) => !regionOf(name));
-  return [...known.map((name) => weight(name, a, b)), ...poses(a, b), ...others.map((name) => weight(name, a, b))];
+  const [curvesA, curvesB] = [a ? Curve.ofClip(a) : [], b ? Curve.ofClip(b) : []];
+  const lane = (name: string): LaneSource => weight(name, a, b, curvesA, curvesB);
+  return [...known.map(lane), ...poses(a, b), ...others.map(lane)];
 }
 
-function weight(name: string, a: Clip | null, b: Clip | null): LaneSource {
+function weight(name: string, a: Clip | null, b: Clip | null, curvesA: Curve[], curvesB: Curve[]): LaneSource {
   const [columnA, columnB] = [a?.channels.indexOf(name) ?? -1, b?.channels.indexOf(name) ?? -1];
   const blind = [a, b].filter((clip, slot) => clip?.observed[slot ? columnB : columnA] === false);
   return {
     ...{ name, region: regionOf(name)?.id ?? "other", scale: [0, 1], unit: "" },
     note: blind.length ? `not observed in ${blind.map((clip) => clip!.label).join(" and ")}` : "",
-    a: a && columnA >= 0 ? Curve.ofChannel(a, columnA) : null,
-    b: b && columnB >= 0 ? Curve.ofChannel(b, columnB) : null,
+    a: curvesA[columnA] ?? null,
+    b: curvesB[columnB] ?? null,
   };
 }
 

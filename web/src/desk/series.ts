@@ -4,39 +4,77 @@ import type { Peaks } from "../api";
 import type { Clip } from "../clip";
 import type { TimeView } from "./timeline";
 
-/** One row of numbers in an array that may hold others between them: value k is data[first + k * stride], scaled. */
-export interface Series {
-  readonly data: Float32Array | Int16Array;
-  readonly first: number;
-  readonly stride: number;
-  readonly count: number;
-  /** Values per second; value k stands at startS + k / rate. */
-  readonly rate: number;
-  readonly startS: number;
-}
-
-/** Values per block: the levels of a curve take 2 / 15 of its own memory. */
+/** Values per block: the levels take 2 / 15 of the memory of the numbers. */
 const BLOCK = 16;
 
-/** Lowest and highest value of each block of values, or of blocks of the level below. */
+/** Lowest and highest value of each block of values, or of blocks of the level below; columns as in the rows. */
 interface Level {
   readonly lows: Float32Array;
   readonly highs: Float32Array;
 }
 
+/** Rows of `width` numbers each, `rate` rows per second, the first at startS. */
+export class Rows {
+  private built: Level[] | null = null;
+
+  constructor(
+    readonly data: Float32Array | Int16Array,
+    readonly width: number,
+    readonly rate: number,
+    readonly startS: number,
+  ) {}
+
+  get count(): number {
+    return this.data.length / this.width;
+  }
+
+  /** All columns at once, when a long stretch is first asked for: one walk through memory instead of one per column. */
+  get levels(): readonly Level[] {
+    if (this.built) return this.built;
+    const { data, width } = this;
+    this.built = [];
+    for (let count = this.count, lows = data, highs = data; count > BLOCK; count = Math.ceil(count / BLOCK)) {
+      const level = fold(lows, highs, count, width);
+      this.built.push(level);
+      [lows, highs] = [level.lows, level.highs];
+    }
+    return this.built;
+  }
+}
+
+function fold(below: Rows["data"], above: Rows["data"], count: number, width: number): Level {
+  const size = Math.ceil(count / BLOCK) * width;
+  const lows = new Float32Array(size).fill(Number.POSITIVE_INFINITY);
+  const highs = new Float32Array(size).fill(Number.NEGATIVE_INFINITY);
+  for (let row = 0; row < count; row++) {
+    const to = Math.floor(row / BLOCK) * width;
+    const from = row * width;
+    for (let column = 0; column < width; column++) {
+      const low = below[from + column]!;
+      const high = above[from + column]!;
+      if (low < lows[to + column]!) lows[to + column] = low;
+      if (high > highs[to + column]!) highs[to + column] = high;
+    }
+  }
+  return { lows, highs };
+}
+
+/** One column of rows: a curve. */
 export class Curve {
-  private levels: Level[] | null = null; // built when first a long stretch is asked for
+  constructor(
+    readonly rows: Rows,
+    readonly column: number,
+  ) {}
 
-  constructor(readonly series: Series) {}
-
-  static ofChannel(clip: Clip, column: number): Curve {
-    const { weights: data, frames: count, fps: rate, startS } = clip;
-    return new Curve({ data, first: column, stride: clip.channels.length, count, rate, startS });
+  /** The curves of all channels of a clip, in its order. */
+  static ofClip({ weights, channels, fps, startS }: Clip): Curve[] {
+    const rows = new Rows(weights, Math.max(channels.length, 1), fps, startS);
+    return channels.map((_, column) => new Curve(rows, column));
   }
 
   /** Value at a time, linearly between its neighbours; NaN for a curve without values. */
   at(second: number): number {
-    const { count, rate, startS } = this.series;
+    const { count, rate, startS } = this.rows;
     if (!count) return Number.NaN;
     const place = Math.min(Math.max((second - startS) * rate, 0), count - 1);
     const low = Math.floor(place);
@@ -46,12 +84,12 @@ export class Curve {
 
   /** The second of the last value. */
   get endS(): number {
-    return this.series.startS + (this.series.count - 1) / this.series.rate;
+    return this.rows.startS + (this.rows.count - 1) / this.rows.rate;
   }
 
   /** Lowest and highest value of all; [0, 0] for a curve without values. */
   range(): [number, number] {
-    return this.series.count ? this.extent(0, this.series.count) : [0, 0];
+    return this.rows.count ? this.extent(0, this.rows.count) : [0, 0];
   }
 
   /**
@@ -59,7 +97,7 @@ export class Curve {
    * by the line between values; NaN where the curve has none.
    */
   columns(view: TimeView, lows: Float32Array, highs: Float32Array): void {
-    const { count, rate, startS } = this.series;
+    const { count, rate, startS } = this.rows;
     const width = lows.length;
     const step = ((view.toS - view.fromS) / width) * rate;
     const origin = (view.fromS - startS) * rate;
@@ -70,12 +108,12 @@ export class Curve {
         lows[x] = highs[x] = Number.NaN;
         continue;
       }
-      this.column(Math.max(from, 0), Math.min(to, count - 1), x, lows, highs);
+      this.under(Math.max(from, 0), Math.min(to, count - 1), x, lows, highs);
     }
   }
 
   /** Between places `from` and `to` (fractions of a value): what stands between, and the line's ends at both. */
-  private column(from: number, to: number, x: number, lows: Float32Array, highs: Float32Array): void {
+  private under(from: number, to: number, x: number, lows: Float32Array, highs: Float32Array): void {
     const left = this.between(from);
     const right = this.between(to);
     let low = Math.min(left, right);
@@ -100,62 +138,34 @@ export class Curve {
 
   /** Lowest and highest of values begin … end - 1 (at least one): coarse blocks inside, finer ones at both ends. */
   private extent(begin: number, end: number): [number, number] {
-    let low = Number.POSITIVE_INFINITY;
-    let high = Number.NEGATIVE_INFINITY;
-    const levels = end - begin > 2 * BLOCK ? (this.levels ??= this.build()) : [];
-    let level = -1; // the values themselves
+    const { data, width } = this.rows;
+    const levels = end - begin > 2 * BLOCK ? this.rows.levels : [];
+    let [lows, highs] = [data, data];
+    let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
     const take = (from: number, to: number): void => {
-      for (let at = from; at < to; at++) {
-        const block = levels[level];
-        low = Math.min(low, block ? block.lows[at]! : this.value(at));
-        high = Math.max(high, block ? block.highs[at]! : this.value(at));
+      for (let at = from * width + this.column; at < to * width; at += width) {
+        if (lows[at]! < low) low = lows[at]!;
+        if (highs[at]! > high) high = highs[at]!;
       }
     };
-    while (level + 1 < levels.length && end - begin > 2 * BLOCK) {
-      const inner = Math.ceil(begin / BLOCK);
-      const last = Math.floor(end / BLOCK);
-      take(begin, inner * BLOCK);
+    for (const level of levels) {
+      if (end - begin <= 2 * BLOCK) break;
+      const [first, last] = [Math.ceil(begin / BLOCK), Math.floor(end / BLOCK)];
+      take(begin, first * BLOCK);
       take(last * BLOCK, end);
-      [begin, end, level] = [inner, last, level + 1];
+      [begin, end, lows, highs] = [first, last, level.lows, level.highs];
     }
     take(begin, end);
     return [low, high];
   }
 
-  private build(): Level[] {
-    const levels: Level[] = [];
-    for (let count = this.series.count; count > BLOCK; count = Math.ceil(count / BLOCK)) {
-      const below = levels.at(-1);
-      levels.push(fold(count, below?.lows ?? null, below?.highs ?? null, (at) => this.value(at)));
-    }
-    return levels;
-  }
-
-  private value(at: number): number {
-    return this.series.data[this.series.first + at * this.series.stride]!;
+  private value(row: number): number {
+    return this.rows.data[row * this.rows.width + this.column]!;
   }
 }
 
-function fold(
-  count: number,
-  lows: Float32Array | null,
-  highs: Float32Array | null,
-  value: (at: number) => number,
-): Level {
-  const blocks = Math.ceil(count / BLOCK);
-  const level = { lows: new Float32Array(blocks).fill(Infinity), highs: new Float32Array(blocks).fill(-Infinity) };
-  for (let at = 0; at < count; at++) {
-    const block = Math.floor(at / BLOCK);
-    level.lows[block] = Math.min(level.lows[block]!, lows ? lows[at]! : value(at));
-    level.highs[block] = Math.max(level.highs[block]!, highs ? highs[at]! : value(at));
-  }
-  return level;
-}
-
-/** The waveform: its lowest and its highest samples are two curves, each in [-1, 1] · 32768. */
-export function curvesOfPeaks(peaks: Peaks): { low: Curve; high: Curve } {
-  const { pairs: data, perSecond: rate } = peaks;
-  const count = data.length >> 1;
-  const one = (first: number): Curve => new Curve({ data, first, stride: 2, count, rate, startS: 0.5 / rate });
-  return { low: one(0), high: one(1) };
+/** The waveform: its lowest and its highest samples are two curves, each within ±32768. */
+export function curvesOfPeaks({ pairs, perSecond }: Peaks): { low: Curve; high: Curve } {
+  const rows = new Rows(pairs, 2, perSecond, 0.5 / perSecond);
+  return { low: new Curve(rows, 0), high: new Curve(rows, 1) };
 }

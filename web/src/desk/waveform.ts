@@ -77,7 +77,7 @@ export class Waveform {
     const { view } = this.timeline;
     const step = rulerStep(view, this.size.width / MARK_APART);
     const digits = step < 0.1 ? 2 : step < 1 ? 1 : 0;
-    context.font = `${11 * ratio}px ${getComputedStyle(this.element).fontFamily}`;
+    context.font = `${11 * ratio}px system-ui, sans-serif`;
     context.textBaseline = "middle";
     for (let mark = Math.ceil(view.fromS / step); mark * step <= view.toS; mark++) {
       const x = Math.round(this.timeline.share(mark * step) * width);
