@@ -52,6 +52,7 @@ def _add_verbs() -> None:
         model,
         plot,
         render,
+        report,
         synth,
         train,
         view,
@@ -59,7 +60,7 @@ def _add_verbs() -> None:
 
     verbs = (
         animate.animate, capture.capture, dataset.dataset, train.train, evaluate.evaluate, demo.demo, doctor.doctor,
-        synth.synth, plot.plot, render.render, view.view,
+        synth.synth, plot.plot, render.render, report.report, view.view,
     )  # fmt: skip
     for verb in verbs:
         app.command()(verb)
