@@ -3,20 +3,19 @@
  * twenty lines, which compiles faster and runs lighter on phones than a physically based material. Lights stand in the
  * camera's axes, so shading happens there and nothing has to be updated when the camera moves.
  */
-import { Color, DoubleSide, Mesh, PlaneGeometry, ShaderMaterial, Vector2, Vector3, type IUniform } from "three";
+import { DoubleSide, FrontSide, Mesh, PlaneGeometry, ShaderMaterial, Vector2, Vector3, type IUniform } from "three";
 import { LIGHTS, MATERIALS, type LightName, type MaterialName, type Triple } from "./presets";
 
 type Uniforms = Record<string, IUniform>;
 
 const SHOW = /* glsl */ `
-  uniform vec4 place;     // of the viewport in pixels: x, y, width, height
+  uniform vec4 place;  // of the picture in pixels of the canvas: left, bottom, width, height
   uniform float vignette;
-  void show(vec3 linear) {
+  void show(vec3 colour) {
     vec2 from = (gl_FragCoord.xy - place.xy) / place.zw - 0.5;
-    float corner = 1.0 - vignette * smoothstep(0.15, 0.75, dot(from, from) * 1.6);
-    vec3 shown = pow(clamp(linear * corner, 0.0, 1.0), vec3(1.0 / 2.2));
+    colour *= 1.0 - vignette * smoothstep(0.15, 0.75, dot(from, from) * 1.6);
     float grain = fract(sin(dot(gl_FragCoord.xy, vec2(12.9898, 78.233))) * 43758.5453) - 0.5;
-    gl_FragColor = vec4(shown + grain / 255.0, 1.0);  // half a step of noise hides the bands of a soft gradient
+    gl_FragColor = vec4(colour + grain / 255.0, 1.0);  // half a step of noise hides the bands of a soft gradient
   }`;
 
 const VERTEX = /* glsl */ `
@@ -39,20 +38,21 @@ const VERTEX = /* glsl */ `
   }`;
 
 const FRAGMENT = /* glsl */ `
-  uniform vec3 key, key_from, fill, fill_from, rim, rim_from, above, below, wrap;
-  uniform float exposure, gloss, shine;
+  uniform vec3 key, key_from, fill, fill_from, rim, rim_from, above, below, glint_from, wrap;
+  uniform float exposure, gloss, shine, glint;
   varying vec3 towards, facing, tint;
   ${SHOW}
   void main() {
-    vec3 v = normalize(towards), n = normalize(facing);
-    if (dot(n, v) < 0.0 && !gl_FrontFacing) n = -n;
-    float lit = dot(n, key_from), edge = pow(1.0 - max(dot(n, v), 0.0), 4.0);
+    vec3 v = normalize(towards), n = normalize(gl_FrontFacing ? facing : -facing);
     float up = dot(n, (viewMatrix * vec4(0.0, 1.0, 0.0, 0.0)).xyz) * 0.5 + 0.5;
-    vec3 soft = max((lit + wrap) / (1.0 + wrap), 0.0);  // red creeps furthest round the edge of the shadow
+    vec3 soft = max((dot(n, key_from) + wrap) / (1.0 + wrap), 0.0);  // red creeps furthest round the edge of the shadow
     vec3 light = key * soft * soft + fill * max(dot(n, fill_from) * 0.5 + 0.5, 0.0) + mix(below, above, up);
-    vec3 highlight = key * shine * pow(max(dot(n, normalize(key_from + v)), 0.0), gloss);
-    vec3 outline = rim * edge * max(dot(n, rim_from) * 0.7 + 0.3, 0.0);
-    show(1.0 - exp(-(tint * light + highlight + outline) * exposure * 1.6));
+    float edge = 1.0 - max(dot(n, v), 0.0);
+    light += rim * (edge * edge * edge * max(dot(n, rim_from) * 0.7 + 0.3, 0.0));
+    float mirrored = pow(max(dot(n, normalize(key_from + v)), 0.0), gloss);
+    float window = smoothstep(0.990, 0.994, dot(n, normalize(glint_from + v)));
+    vec3 x = (tint * light + key * (shine * mirrored + glint * window)) * exposure;
+    show(x * (6.2 * x + 0.5) / (x * (6.2 * x + 1.7) + 0.06));  // a film's response, the screen's gamma in it
   }`;
 
 const BACKGROUND = /* glsl */ `
@@ -106,10 +106,10 @@ export class Looks {
     }
   }
 
-  /** Colours of the background from top to bottom, and how much darker its corners are, 0 to 1. */
-  backdrop(top: Color, bottom: Color, vignette: number): void {
-    (this.#shared.top!.value as Vector3).setFromColor(top);
-    (this.#shared.bottom!.value as Vector3).setFromColor(bottom);
+  /** Colours of the background, as they are shown, from top to bottom, and how much darker the corners are, 0 to 1. */
+  backdrop(top: Triple, bottom: Triple, vignette: number): void {
+    (this.#shared.top!.value as Vector3).set(...(top as [number, number, number]));
+    (this.#shared.bottom!.value as Vector3).set(...(bottom as [number, number, number]));
     this.#shared.vignette!.value = vignette;
   }
 
@@ -125,16 +125,16 @@ export class Looks {
   }
 
   #material(name: MaterialName): ShaderMaterial {
-    const { wrap, gloss, shine } = MATERIALS[name];
+    const { wrap, gloss, shine, glint, two_sided } = MATERIALS[name];
     const own = { wrap: { value: new Vector3(...wrap) }, gloss: { value: gloss }, shine: { value: shine } };
     return new ShaderMaterial({
       name,
-      uniforms: { ...this.#shared, ...own },
+      uniforms: { ...this.#shared, ...own, glint: { value: glint } },
       vertexShader: VERTEX,
       fragmentShader: FRAGMENT,
       vertexColors: true,
       toneMapped: false,
-      side: DoubleSide, // one program for all parts
+      side: two_sided ? DoubleSide : FrontSide,
     });
   }
 }

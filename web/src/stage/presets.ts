@@ -1,6 +1,6 @@
 /**
- * Cameras, lights and materials, the same numbers as `voxface render` (render/scene.py, where each is explained): one
- * JSON file, and a test that compares the two.
+ * Cameras, lights and materials, the same numbers as `voxface render` (render/scene.py, where each is explained):
+ * tools/viewer_presets.py writes the JSON, and a test compares the two.
  */
 import presets from "./presets.json";
 
@@ -17,7 +17,7 @@ export interface CameraPreset {
   readonly at: Triple;
 }
 
-/** Linear RGB; directions to the lights in the camera's axes. */
+/** Lights are linear RGB, top and bottom as they are shown; directions are in the camera's axes. */
 export interface LightPreset {
   readonly key: Triple;
   readonly key_from: Triple;
@@ -27,17 +27,21 @@ export interface LightPreset {
   readonly rim_from: Triple;
   readonly above: Triple;
   readonly below: Triple;
+  readonly glint_from: Triple;
   readonly exposure: number;
   readonly top: Triple;
   readonly bottom: Triple;
   readonly vignette: number;
 }
 
-/** wrap: how far light creeps round an edge, per colour. gloss: the highlight's exponent. shine: its strength. */
+/** wrap: how far light creeps round an edge, per colour. gloss, shine: exponent and strength of the key's mirror image.
+ * glint: strength of the window's. two_sided: seen from behind too. */
 export interface MaterialPreset {
   readonly wrap: Triple;
   readonly gloss: number;
   readonly shine: number;
+  readonly glint: number;
+  readonly two_sided: boolean;
 }
 
 export const FIELD_OF_VIEW_DEG = presets.field_of_view_deg;

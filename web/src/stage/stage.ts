@@ -1,12 +1,12 @@
 /** The stage: one canvas on which one head, or two side by side, take poses. It draws only when something changed. */
-import { ACESFilmicToneMapping, Color, type Material, type Mesh, Scene, Texture, Vector2, WebGLRenderer } from "three";
+import { ACESFilmicToneMapping, type Material, type Mesh, Scene, Texture, Vector2, WebGLRenderer } from "three";
 import { CostMeter } from "./cost";
 import { type HeadReport, openHead } from "./heads";
 import type { HeadPose } from "./headpose";
 import { Labels } from "./labels";
 import { Lamps } from "./lamps";
 import { Looks } from "./looks";
-import { type CameraName, type LightName, LIGHTS } from "./presets";
+import { type CameraName, type LightName, LIGHTS, type Triple } from "./presets";
 import type { Puppet } from "./puppet";
 import { Views } from "./views";
 
@@ -229,15 +229,10 @@ export class Stage {
 
   #dress(): void {
     const own = this.#light === "dark"; // the one light that brings its own darkness
-    const style = getComputedStyle(this.#canvas);
     const preset = LIGHTS[this.#light];
-    const colour = (token: string, else_: readonly [number, number, number]) => {
-      const text = own ? "" : style.getPropertyValue(token).trim();
-      return text ? new Color(text) : new Color(...else_);
-    };
+    const colour = (token: string, otherwise: Triple) => (own ? null : shown(token, this.#canvas)) ?? otherwise;
     const top = colour("--stage-top", preset.top);
-    const dark = top.getHSL({ h: 0, s: 0, l: 0 }).l < 0.5;
-    this.#looks.backdrop(top, colour("--stage-bottom", preset.bottom), dark ? preset.vignette : 0);
+    this.#looks.backdrop(top, colour("--stage-bottom", preset.bottom), top[1] < 0.5 ? preset.vignette : 0);
     if (this.#renderer && !this.#lost && this.#held.some((held) => held?.foreign)) {
       this.#lamps.mirror(this.#renderer, this.#scene);
     }
@@ -265,6 +260,17 @@ function rendererOn(canvas: HTMLCanvasElement): WebGLRenderer | null {
   const renderer = new WebGLRenderer({ canvas, context, antialias: true });
   renderer.toneMapping = ACESFilmicToneMapping; // of foreign heads; looks.ts has its own
   return renderer;
+}
+
+/** A colour of the page's style sheet as it is shown there, or null where the page has none by this name. */
+function shown(token: string, element: HTMLElement): Triple | null {
+  const style = getComputedStyle(element);
+  if (!style.getPropertyValue(token)) return null;
+  const before = element.style.color;
+  element.style.color = `var(${token})`; // only a real property is resolved, through light-dark() and the like
+  const [red, green, blue] = style.color.match(/[\d.]+/g)?.map((part) => Number(part) / 255) ?? [];
+  element.style.color = before;
+  return blue === undefined ? null : [red!, green!, blue];
 }
 
 function meshesOf(puppet: Puppet): Mesh[] {
