@@ -31,13 +31,11 @@ def mirrored(part: Part) -> Array:
     return np.concatenate(found)
 
 
-def rest_error(head: Head) -> tuple[float, float]:
-    """How far positions (metres) and normals are from the mirror image of their partners, at most."""
-    far, bent = 0.0, 0.0
-    for part in head.parts:
-        other = mirrored(part)
-        far = max(far, float(np.abs(part.positions * FLIP - part.positions[other]).max()))
-        bent = max(bent, float(np.abs(part.normals * FLIP - part.normals[other]).max()))
+def rest_errors(part: Part) -> tuple[Array, Array]:
+    """How far each vertex is from the mirror image of its partner (metres), and each normal, (vertices,) both."""
+    other = mirrored(part)
+    far: Array = np.abs(part.positions * FLIP - part.positions[other]).max(1)
+    bent: Array = np.abs(part.normals * FLIP - part.normals[other]).max(1)
     return far, bent
 
 

@@ -47,13 +47,13 @@ def box_of(target: str) -> Box:
     return _BOXES[max((start for start in _BOXES if target.startswith(start)), key=len, default="")]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Reach:
     """How far a target moves something at most (metres): anywhere, outside its region, and where that is."""
 
     most: float
     outside: float
-    where: tuple[float, float, float]
+    where: Array
 
 
 def reach(head: Head, at: Landmarks) -> dict[str, Reach]:
@@ -64,8 +64,7 @@ def reach(head: Head, at: Landmarks) -> dict[str, Reach]:
     for row, name in enumerate(head.targets):
         lengths = np.concatenate([np.linalg.norm(part.moves[row], axis=1) for part in head.parts])
         outside = np.where(away[row], lengths, 0)
-        x, y, z = points[outside.argmax()].tolist()
-        found[name] = Reach(float(lengths.max()), float(outside.max()), (x, y, z))
+        found[name] = Reach(float(lengths.max()), float(outside.max()), points[outside.argmax()])
     return found
 
 

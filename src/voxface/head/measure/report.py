@@ -11,13 +11,15 @@ from voxface.errors import HeadError
 from voxface.face.rig import ARKIT
 from voxface.head.head import PARTS, Head
 from voxface.head.measure.crossings import Crossings, crossings, pieces, weld
-from voxface.head.measure.mirror import rest_error, target_errors
+from voxface.head.measure.mirror import rest_errors, target_errors
 from voxface.head.measure.openings import Landmarks, eyes_seen, landmarks, lip_gap, mouth_seen
 from voxface.head.measure.region import STILL, reach
-from voxface.head.measure.shape import Pose, shape
+from voxface.head.measure.shape import Pose, look, shape
+from voxface.stream import Array
 
 MAX_VERTICES = (5000, 8000)
 LIP_GAP = 0.01  # of the head's height
+BACKS = 10  # mm² of triangles' backs that may be seen: edges of lids, single pixels
 POKE = 0.0005  # metres: triangles that cross less than this are lips and lids that touch
 
 
@@ -111,6 +113,7 @@ def _findings(head: Head) -> Iterator[Finding]:
     yield from _regions(head, at)
     yield from _lips(head, at)
     yield from _lids(head, at)
+    yield from _backs(head)
     yield from _surfaces(head)
 
 
@@ -144,21 +147,26 @@ def _build(head: Head) -> Iterator[Finding]:
 
 
 def _symmetry(head: Head) -> Iterator[Finding]:
-    far, bent = rest_error(head)
-    yield Finding("mirror: places at rest", far * 1e6, "µm", 1)
-    yield Finding("mirror: normals at rest", bent, "", 1e-3)
-    errors = target_errors(head)
-    worst = max(errors, key=lambda name: errors[name])
-    yield Finding("mirror: targets", errors[worst] * 1e6, "µm", 1, worst)
+    errors = {part.name: rest_errors(part) for part in head.parts}
+    for row, (what, unit, scale, limit) in enumerate((("places", "µm", 1e6, 1.0), ("normals", "", 1.0, 1e-3))):
+        worst = {name: float(found[row].max()) for name, found in errors.items()}
+        name = max(worst, key=lambda part: worst[part])
+        place = head.part(name).positions[errors[name][row].argmax()]
+        detail = f"{name} at {_place(place)}" if worst[name] else ""
+        yield Finding(f"mirror: {what} at rest", worst[name] * scale, unit, limit, detail)
+    of_targets = target_errors(head)
+    target = max(of_targets, key=lambda name: of_targets[name])
+    yield Finding("mirror: targets", of_targets[target] * 1e6, "µm", 1, target if of_targets[target] else "")
+
+
+def _place(point: Array) -> str:
+    return f"({', '.join(f'{x * 1e3:.0f}' for x in point)})"
 
 
 def _regions(head: Head, at: Landmarks) -> Iterator[Finding]:
     found = reach(head, at)
     bad = sorted((name for name in found if found[name].outside > STILL), key=lambda name: -found[name].outside)
-    places = [
-        f"{name} {found[name].outside * 1e3:.2f} mm at ({', '.join(f'{x * 1e3:.0f}' for x in found[name].where)})"
-        for name in bad
-    ]
+    places = [f"{name} {found[name].outside * 1e3:.2f} mm at {_place(found[name].where)}" for name in bad]
     yield Finding("targets that leave their region", len(bad), "", 0, "; ".join(places))
 
 
@@ -190,6 +198,20 @@ def _lids(head: Head, at: Landmarks) -> Iterator[Finding]:
         yield Finding(f"eyeballs through lids: blink {closed:g}", max(v.broken for v in views) * 1e6, "mm²", 0.5)
 
 
+def _backs(head: Head) -> Iterator[Finding]:
+    """Backs of triangles that are seen: where programs that draw one side show a hole."""
+    for name in ("rest", "open", "blink"):
+        posed = shape(head, COMBINATIONS[name])
+        ways = ((0, 0), (40, 0), (90, 0), (20, 25), (20, -25))
+        views = [look(posed, np.zeros(3), (0.13, 0.16), 0.001, *way) for way in ways]
+        found = {
+            part: max(int((view.behind & (view.owner == posed.of(part))).sum()) for view in views)
+            for part in PARTS[:3]
+        }  # fmt: skip
+        detail = ", ".join(f"{part} {area}" for part, area in found.items())
+        yield Finding(f"backs seen: {name}", sum(found.values()), "mm²", BACKS, detail)
+
+
 def _surfaces(head: Head) -> Iterator[Finding]:
     """Pairs of triangles that cross by more than POKE, in all combinations.
 
@@ -208,8 +230,8 @@ def _surfaces(head: Head) -> Iterator[Finding]:
                 set_in, found = max(set_in, int((~same).sum())), Crossings(found.pairs[same], found.depth[same])
             counts[parts] += len(found.pairs)
             if len(found.pairs):
-                x, y, z = posed.points[posed.triangles[found.pairs[found.depth.argmax()]]].mean((0, 1)) * 1e3
-                deep = f"{found.depth.max() * 1e3:.1f} mm at ({x:.0f}, {y:.0f}, {z:.0f})"
+                place = posed.points[posed.triangles[found.pairs[found.depth.argmax()]]].mean((0, 1))
+                deep = f"{found.depth.max() * 1e3:.1f} mm at {_place(place)}"
                 worst[parts] += f"\n      {name}: {len(found.pairs)} pairs, {deep}"
     for first, second in SURFACES:
         yield Finding(f"{first} through {second}", counts[first, second], "pairs", 0, worst[first, second])

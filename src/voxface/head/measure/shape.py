@@ -64,10 +64,12 @@ class Picture:
 
     owner: (rows, columns) number of the part, or NOTHING
     depth: (rows, columns) metres from the centre towards the one who looks; -inf where nothing is met
+    behind: (rows, columns) bool: a triangle's back is met, which programs that draw one side leave out
     """
 
     owner: Array
     depth: Array
+    behind: Array
     step: float
     centre: Array
 
@@ -99,13 +101,14 @@ def look(
     edge, other = (corners[:, 1:, :2] - corners[:, :1, :2]).transpose(1, 0, 2)
     area = edge[:, 0] * other[:, 1] - edge[:, 1] * other[:, 0]
     kept = (high >= low).all(1) & (corners[..., 2].max(1) > -DEEP / step) & (np.abs(area) > 1e-9)
-    corners, low, spans, owner = corners[kept], low[kept], (high - low + 1)[kept], shape.owner[kept]
+    corners, low, spans, owner, area = corners[kept], low[kept], (high - low + 1)[kept], shape.owner[kept], area[kept]
     number, pixel, depth = _hits(corners, low, spans, columns)
     best = np.full(rows * columns, -np.inf)
     np.maximum.at(best, pixel, depth)
-    met, first = np.full(rows * columns, NOTHING), depth == best[pixel]
-    met[pixel[first]] = owner[number[first]]
-    return Picture(met.reshape(rows, columns), best.reshape(rows, columns) * step, step, centre)
+    met, behind, first = np.full(rows * columns, NOTHING), np.zeros(rows * columns, bool), depth == best[pixel]
+    met[pixel[first]], behind[pixel[first]] = owner[number[first]], area[number[first]] < 0
+    size = rows, columns
+    return Picture(met.reshape(size), best.reshape(size) * step, behind.reshape(size), step, centre)
 
 
 def _turned(points: Array, yaw_deg: float, pitch_deg: float) -> Array:
