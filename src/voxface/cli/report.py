@@ -1,0 +1,78 @@
+"""`voxface report`: one HTML page about evaluations and clips, with curves, faces and players."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from voxface.cli.flags import Debug, Json, Quiet, Verbose
+from voxface.cli.output import running
+from voxface.errors import UsageError
+
+if TYPE_CHECKING:
+    from voxface.evaluation.page_clip import Shown
+    from voxface.stream import Array
+
+
+def report(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...",
+            help="Folders of `voxface evaluate -o`, the one to judge last; clips, the captured one first; sounds.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The page.")] = Path("report.html"),
+    audio: Annotated[str | None, typer.Option(help="The sound of the clips.")] = None,
+    clips: Annotated[int, typer.Option(min=0, max=200, help="So many clips are shown in full, worst first.")] = 12,
+    faces: Annotated[bool, typer.Option(help="Draw faces, not only curves.")] = True,
+    fps: Annotated[float | None, typer.Option(help="Frame rate of a CSV; default: by its time codes.")] = None,
+    bundle: Annotated[str, typer.Option(help="Model that animates a sound: a shipped name or a folder.")] = "default",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+    json: Json = False,
+) -> None:
+    """Make one HTML page that needs nothing else: tables, curves, faces that speak."""
+    with running(quiet, verbose, debug, json) as out:
+        from voxface.evaluation.page import read_evaluation, write_page
+
+        folders = [name for name in inputs if Path(name).is_dir()]
+        files = [name for name in inputs if not Path(name).is_dir()]
+        if audio is not None and not files:
+            raise UsageError("--audio is the sound of clips; evaluations have their own.", hint="Leave it out.")
+        evaluations = [read_evaluation(folder) for folder in folders]
+        shown = _shown(files, audio, bundle, fps)
+        out.say(f"drawing {output} ...")
+        write_page(output, evaluations, shown, clips, faces)
+        size = output.stat().st_size
+        text = f"{output}: {size / 1e6:.1f} MB"
+        out.result(text, output=str(output), bytes=size, evaluations=len(evaluations), clips=len(shown))
+
+
+def _shown(files: list[str], audio: str | None, bundle: str, fps: float | None) -> list[Shown]:
+    """A single clip alone; of several, every one beside the first."""
+    from voxface.cli.shown import face_of, is_clip_file
+    from voxface.evaluation.page_likeness import compared
+
+    faces = [face_of(name, audio if is_clip_file(name) else None, bundle, fps) for name in files]
+    if not faces:
+        return []
+    sound = next((face.sound for face in faces if face.sound), None)
+    samples = np.zeros(0, np.float32) if sound is None else _samples(sound)
+    first = faces[0]
+    pairs = [[first, other] for other in faces[1:]] or [[first]]
+    return [compared([face.name for face in pair], [face.clip for face in pair], samples) for pair in pairs]
+
+
+def _samples(path: str) -> Array:
+    """(n,) float32 at 16 kHz."""
+    from voxface.audio.decode import read_audio
+    from voxface.audio.resample import Resampler
+    from voxface.stream import run_whole
+
+    samples, rate_hz = read_audio(path)
+    return run_whole(Resampler(rate_hz), samples)
