@@ -216,7 +216,8 @@ export class App {
     this.banner.whisper(`${info.label}: ${info.frames} frames.`);
   }
 
-  #tellHead(name: string, { missing, matched }: HeadReport): void {
+  #tellHead(name: string, { missing, matched, notes }: HeadReport): void {
+    for (const note of notes) this.banner.say("note", `${name}: ${note}`);
     if (!missing.length) this.banner.whisper(`${name} moves with all ${matched.length} channels.`);
     else {
       const some = missing.slice(0, 8).join(", ") + (missing.length > 8 ? " …" : "");

@@ -137,9 +137,13 @@ export class Controls {
   async #endRecording(): Promise<void> {
     if (!this.#recorder.recording || this.#app.player.playing) return;
     const video = await this.#recorder.stop();
+    this.#write();
+    if (!video.size) {
+      this.#app.banner.say("error", "Nothing was recorded: too few pictures were drawn. Record for longer.", "record");
+      return;
+    }
     const stem = (this.#app.view.a?.name ?? "voxface").replace(/\.[^.]*$/, "");
     download(video, `${stem}.${video.type.endsWith("mp4") ? "mp4" : "webm"}`);
-    this.#write();
   }
 
   #clock(seconds: number): void {

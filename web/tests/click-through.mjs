@@ -1,0 +1,323 @@
+// A walk through the page in a real browser. Prints one JSON object: what each step found, or {"failed": why}.
+//
+//   node click-through.mjs PLAN.json      (tests/test_viewer_browser.py writes the plan and judges the findings)
+
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+import { chromium } from "playwright-core";
+
+const plan = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const found = { consoleErrors: [], requestsElsewhere: [], durations_ms: {} };
+
+const FLAGS = [
+  "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run",
+  "--disable-background-networking", "--disable-component-update", "--disable-sync",
+  "--autoplay-policy=document-user-activation-required",
+];
+const browser = await chromium.launch({ executablePath: plan.chromium, args: FLAGS });
+
+/** A page of a fresh profile; everything it complains about or asks elsewhere is kept. */
+async function open(path = "", { before, ...options } = {}) {
+  // Half a pixel per pixel: the software renderer of a machine without a graphics card has a quarter of the work.
+  const small = { viewport: { width: 960, height: 640 }, deviceScaleFactor: 0.5, reducedMotion: "reduce" };
+  const context = await browser.newContext({ ...small, colorScheme: "dark", ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  page.on("console", (said) => said.type() === "error" && found.consoleErrors.push(said.text()));
+  page.on("pageerror", (error) => found.consoleErrors.push(String(error)));
+  page.on("request", (request) => {
+    const url = new URL(request.url());
+    if (!["blob:", "data:"].includes(url.protocol) && url.origin !== new URL(plan.url).origin) {
+      found.requestsElsewhere.push(request.url());
+    }
+  });
+  if (before) await page.addInitScript(before);
+  await page.goto(plan.url + path);
+  return page;
+}
+
+async function step(name, work) {
+  const began = performance.now();
+  try {
+    found[name] = (await work()) ?? true;
+  } catch (error) {
+    found[name] = { failed: String(error.stack ?? error) };
+  }
+  found.durations_ms[name] = Math.round(performance.now() - began);
+}
+
+/** Wait by the clock: frames are rare in software rendering. */
+const until = (page, condition) => page.waitForFunction(condition, null, { polling: 20 });
+const rows = (page) => page.evaluate(() => window.voxface.app.banner.rows);
+const now = (page) => page.evaluate(() => window.voxface.player.now());
+const seek = (page, seconds) => page.evaluate((at) => window.voxface.app.seek(at), seconds);
+
+/** Let go of files over the page, as a person does, and wait until they are worked off. */
+async function drop(page, ...paths) {
+  const files = paths.map((path) => [basename(path), readFileSync(path).toString("base64")]);
+  await page.evaluate(async (files) => {
+    const transfer = new DataTransfer();
+    for (const [name, text] of files) {
+      transfer.items.add(new File([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))], name));
+    }
+    const event = (kind) => new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true });
+    window.dispatchEvent(event("dragenter"));
+    window.overlayShown = !document.getElementById("drop").hidden;
+    window.dispatchEvent(event("drop"));
+  }, files);
+  await until(page, () => window.voxface.app.view.waiting === null);
+}
+
+/** The picture as numbers: how many pixels are dark inside a box (shares of width and height), and its mean colour. */
+const look = (page, box = [0, 0, 1, 1]) =>
+  page.evaluate(async ([left, top, right, bottom]) => {
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))); // what was asked for is posed
+    const picture = await createImageBitmap(await window.voxface.stage.picture());
+    const canvas = new OffscreenCanvas(picture.width, picture.height);
+    const paint = canvas.getContext("2d");
+    paint.drawImage(picture, 0, 0);
+    const [x, y] = [Math.round(left * picture.width), Math.round(top * picture.height)];
+    const [width, height] = [Math.round(right * picture.width) - x, Math.round(bottom * picture.height) - y];
+    const { data } = paint.getImageData(x, y, width, height);
+    let [dark, red, green, blue] = [0, 0, 0, 0];
+    for (let at = 0; at < data.length; at += 4) {
+      red += data[at];
+      green += data[at + 1];
+      blue += data[at + 2];
+      if (0.3 * data[at] + 0.59 * data[at + 1] + 0.11 * data[at + 2] < 62) dark += 1;
+    }
+    const pixels = width * height;
+    return { dark, pixels, mean: [red / pixels, green / pixels, blue / pixels] };
+  }, box);
+
+// ---- one page, from its first picture to a lost graphics context -----------------------------------------------------
+
+const page = await open("", { acceptDownloads: true });
+
+await step("firstPictureMs", async () => {
+  await until(page, () => window.voxface.app.firstPictureMs !== null);
+  return page.evaluate(() => window.voxface.app.firstPictureMs);
+});
+
+await step("compare", async () => {
+  await until(page, () => window.voxface.app.view.b !== null);
+  const labels = () => page.$$eval(".stage-label", (found) => found.map((label) => label.textContent));
+  const both = await labels();
+  await page.click("#compare");
+  return { both, one: await labels(), b: await page.inputValue("#clip-b"), pressed: await page.getAttribute("#compare", "aria-pressed") };
+});
+
+await step("play", async () => {
+  await seek(page, 0);
+  const before = await look(page);
+  await page.click("#play");
+  await until(page, () => window.voxface.player.now() > 0.5);
+  const apart = await page.evaluate(() => Math.abs(window.voxface.player.now() - window.voxface.player.sound.currentTime));
+  const blocked = (await rows(page)).length;
+  await page.keyboard.press("Space");
+  await until(page, () => !window.voxface.player.playing);
+  const stopped = await now(page);
+  await page.waitForTimeout(60);
+  const shown = await page.textContent("#time");
+  const after = await look(page);
+  return { apart, blocked, stopped, still: (await now(page)) === stopped, shown, before: before.mean, after: after.mean };
+});
+
+await step("mouth", async () => {
+  await page.evaluate(() => window.voxface.app.headMotion(false));
+  await page.click('[data-camera="mouth"]');
+  const at = {};
+  for (const [name, seconds] of Object.entries(plan.mouth)) {
+    await seek(page, seconds);
+    at[name] = await look(page, [0.3, 0.3, 0.7, 0.7]);
+  }
+  return at;
+});
+
+await step("cameras", async () => {
+  const means = {};
+  for (const name of ["profile", "three-quarter", "front"]) {
+    await page.click(`[data-camera="${name}"]`);
+    means[name] = { view: await page.evaluate(() => window.voxface.stage.view), mean: (await look(page)).mean };
+  }
+  return means;
+});
+
+await step("scrub", async () => {
+  const box = await page.locator("#waveform").boundingBox();
+  await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
+  const middle = await now(page);
+  await page.keyboard.press("Shift+ArrowRight");
+  await page.keyboard.press("Shift+ArrowLeft");
+  await page.keyboard.press("ArrowRight");
+  const next = await now(page);
+  await page.evaluate(() => document.activeElement.blur());
+  await page.keyboard.press("ArrowLeft");
+  const back = await now(page);
+  const whole = await page.evaluate(() => ({ ...window.voxface.desk.view }));
+  await page.keyboard.press("+");
+  const zoomed = await page.evaluate(() => ({ ...window.voxface.desk.view }));
+  await page.keyboard.press("0");
+  return { middle, next, back, whole, zoomed };
+});
+
+await step("loop", async () => {
+  await seek(page, 1.0);
+  await page.keyboard.press("[");
+  await seek(page, 1.3);
+  await page.keyboard.press("]");
+  const range = await page.evaluate(() => window.voxface.player.loop);
+  await page.keyboard.press("Space");
+  let latest = 0;
+  let turned = false;
+  for (let look = 0; look < 60 && !turned; look++) {
+    const at = await now(page);
+    turned = at < latest;
+    latest = Math.max(latest, at);
+    await page.waitForTimeout(20);
+  }
+  await page.keyboard.press("Space");
+  await page.keyboard.press("l");
+  return { range, latest, turned, off: await page.evaluate(() => window.voxface.player.loop) };
+});
+
+await step("search", async () => {
+  await page.keyboard.press("/");
+  await page.keyboard.type("smile");
+  const count = await page.textContent("#lanes-count");
+  await page.fill("#search", "");
+  return { count, all: await page.textContent("#lanes-count") };
+});
+
+await step("gains", async () => {
+  await seek(page, plan.mouth.open);
+  const before = await look(page, [0.3, 0.3, 0.7, 0.9]);
+  await page.click("#tab-gains");
+  await page.locator('.tuning[data-channel="jawOpen"] input[type="number"]').first().fill("3");
+  await page.keyboard.press("Tab");
+  await page.waitForTimeout(100);
+  const after = await look(page, [0.3, 0.3, 0.7, 0.9]);
+  const [file] = await Promise.all([page.waitForEvent("download"), page.click("#gains-save")]);
+  const toml = readFileSync(await file.path(), "utf8");
+  await page.click("#gains-reset");
+  await page.click("#tab-channels");
+  return { before: before.mean, after: after.mean, reset: (await look(page, [0.3, 0.3, 0.7, 0.9])).mean, toml };
+});
+
+await step("theme", async () => {
+  const both = {};
+  for (let time = 0; time < 2; time++) {
+    const name = await page.evaluate(() => document.documentElement.dataset.theme);
+    const page_ = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    both[name] = { page: page_, corner: (await look(page, [0, 0, 0.1, 0.1])).mean };
+    await page.keyboard.press("d");
+    await page.waitForTimeout(60);
+  }
+  return both;
+});
+
+await step("help", async () => {
+  await page.keyboard.press("?");
+  const keys = await page.$$eval("#help[open] #help-keys dt", (found) => found.map((term) => term.textContent.trim()));
+  await page.keyboard.press("Escape");
+  return { keys, closed: (await page.$("#help[open]")) === null };
+});
+
+await step("record", async () => {
+  const download = page.waitForEvent("download");
+  await page.keyboard.press("r");
+  const frames = await page.evaluate(() => (window.voxface.stage.cost.reset(), 4));
+  await page.waitForFunction((count) => window.voxface.stage.cost.frames >= count, frames, { polling: 20 });
+  await page.keyboard.press("r");
+  const file = await download;
+  const bytes = readFileSync(await file.path());
+  return { name: file.suggestedFilename(), magic: bytes.subarray(0, 4).toString("hex"), size: bytes.length };
+});
+
+await step("drops", async () => {
+  const shown = () =>
+    page.evaluate(() => {
+      const { a, b, clips, comparing, durationS } = window.voxface.app.view;
+      return { a: a?.label ?? null, b: b?.label ?? null, clips: clips.length, comparing, durationS };
+    });
+  const after = {};
+  for (const path of plan.drops) {
+    const errors = found.consoleErrors.length;
+    await drop(page, path);
+    const refused = found.consoleErrors.splice(errors).filter((said) => !/status of 4(00|15)/.test(said));
+    found.consoleErrors.push(...refused); // the browser itself reports what the server refuses
+    after[basename(path)] = { ...(await shown()), rows: await rows(page) };
+    await page.evaluate(() => document.querySelectorAll("#banner button").forEach((button) => button.click()));
+  }
+  return { after, overlay: await page.evaluate(() => window.overlayShown), gains: await page.evaluate(() => window.voxface.desk.gains()) };
+});
+
+await step("phone", async () => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.waitForTimeout(100);
+  const sizes = await page.evaluate(() => ({
+    page: document.documentElement.scrollWidth,
+    stage: document.getElementById("stage").clientWidth,
+    play: document.getElementById("play").getBoundingClientRect().bottom,
+  }));
+  await page.setViewportSize({ width: 960, height: 640 });
+  return sizes;
+});
+
+await step("lost", async () => {
+  const before = (await look(page)).mean;
+  await page.evaluate(() => {
+    const context = document.getElementById("stage").getContext("webgl2");
+    window.loser = context.getExtension("WEBGL_lose_context");
+    window.loser.loseContext();
+  });
+  await until(page, () => window.voxface.app.banner.rows.length > 0);
+  const said = await rows(page);
+  await page.evaluate(() => window.loser.restoreContext());
+  await until(page, () => window.voxface.app.banner.rows.length === 0);
+  return { said, before, after: (await look(page)).mean };
+});
+
+await step("place", async () => {
+  await seek(page, 1.25);
+  await page.reload();
+  await until(page, () => window.voxface?.app.view.a !== null && window.voxface.player.now() > 0);
+  return { seconds: await now(page), a: await page.evaluate(() => window.voxface.app.view.a.label) };
+});
+
+await step("serverGone", async () => {
+  await page.route("**/api/clip?*", (route) => route.abort());
+  const errors = found.consoleErrors.length;
+  await drop(page, plan.drops[0]);
+  found.consoleErrors.length = errors; // the browser itself reports the request that we cut
+  return rows(page);
+});
+await page.close();
+
+// ---- a browser without WebGL 2 ----------------------------------------------------------------------------------------
+
+await step("poor", async () => {
+  const poor = await open("", {
+    before: `const real = HTMLCanvasElement.prototype.getContext;
+      HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+        return kind.startsWith("webgl") ? null : real.call(this, kind, ...rest);
+      };
+      const ready = setInterval(() => {
+        if (!window.voxface?.app.view.a) return;
+        clearInterval(ready);
+        window.voxface.player.on("blocked", () => setTimeout(() => console.log("blocked"), 0));
+        window.voxface.player.play();
+      }, 20);`,
+  });
+  // No question to the page before: each would count as a touch by a person, and sound would be allowed.
+  await poor.waitForEvent("console", { predicate: (said) => said.text() === "blocked" });
+  const said = await rows(poor);
+  await poor.click("#play");
+  await until(poor, () => window.voxface.player.now() > 0.1);
+  const after = await rows(poor);
+  await poor.close();
+  return { said, after };
+});
+
+await browser.close();
+console.log(JSON.stringify(found));
