@@ -7,6 +7,7 @@ import type { GestureEvents } from "./gesture";
 import { readInk } from "./ink";
 import { Lanes, type Order } from "./lanes";
 import { Sliders } from "./sliders";
+import { wireSplit } from "./split";
 import { wireTabs } from "./tabs";
 import { clock, type Range, Timeline, type TimeView } from "./timeline";
 import { Waveform } from "./waveform";
@@ -55,6 +56,7 @@ export class Desk {
       (name) => this.select(name),
     );
     this.wire();
+    wireSplit(document.getElementById("split")!, root);
     this.tabbed("panel-channels");
     this.setClips(null, null);
   }

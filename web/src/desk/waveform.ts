@@ -28,7 +28,7 @@ export class Waveform {
     private ink: Ink,
   ) {
     this.canvas = element.querySelector("canvas")!;
-    this.overlay = new LoopOverlay(element, timeline, events);
+    this.overlay = new LoopOverlay(element.parentElement!, timeline, events);
     new Gesture(element, timeline, events, true);
     new ResizeObserver(([entry]) => {
       this.size = entry!.contentRect;
@@ -111,15 +111,30 @@ export class Waveform {
 
 /** Playhead and loop with two handles that can be dragged, or moved by the arrow keys. */
 class LoopOverlay extends Overlay {
+  private readonly handles: readonly HTMLElement[];
+
   constructor(host: HTMLElement, timeline: Timeline, events: GestureEvents) {
     super(host, timeline);
-    for (const end of [0, 1] as const) this.band.append(this.handle(end, events));
+    this.handles = ([0, 1] as const).map((end) => this.handle(end, events));
+    this.band.append(...this.handles);
+  }
+
+  override place(): void {
+    super.place();
+    const { loop, durationS } = this.timeline;
+    this.handles?.forEach((handle, end) => {
+      handle.setAttribute("aria-valuemax", durationS.toFixed(2));
+      handle.setAttribute("aria-valuenow", (loop?.[end] ?? 0).toFixed(2));
+      handle.setAttribute("aria-valuetext", clock(loop?.[end] ?? 0));
+    });
   }
 
   private handle(end: 0 | 1, events: GestureEvents): HTMLElement {
-    const handle = document.createElement("button");
-    handle.type = "button";
+    const handle = document.createElement("div");
     handle.className = "handle";
+    handle.tabIndex = 0;
+    handle.role = "slider";
+    handle.setAttribute("aria-valuemin", "0");
     handle.setAttribute("aria-label", end ? "End of the loop" : "Start of the loop");
     const set = (second: number): void => {
       const { loop, durationS } = this.timeline;
