@@ -10,11 +10,15 @@ export interface GestureEvents {
 /** A loop shorter than this is a click, in seconds. */
 const SHORTEST_LOOP_S = 0.03;
 
+/** A finger that moved less than this, in CSS pixels, has not decided for scrubbing. */
+const SLOP = 8;
+
 export class Gesture {
   /** Where each pressed pointer is, as a share of the plot's width. */
   private readonly pressed = new Map<number, number>();
   private rect = new DOMRect();
   private loopFromS: number | null = null;
+  private undecided = 0; // where a finger went down that may be about to scroll or pinch, in CSS pixels; 0: none
 
   /** wheelZooms: the bare wheel zooms; else it needs Ctrl, which a pinch on a touch pad sends, too. */
   constructor(
@@ -25,9 +29,8 @@ export class Gesture {
   ) {
     plot.addEventListener("pointerdown", (event) => this.press(event));
     plot.addEventListener("pointermove", (event) => this.drag(event));
-    for (const end of ["pointerup", "pointercancel"] as const) {
-      plot.addEventListener(end, (event) => this.pressed.delete(event.pointerId));
-    }
+    plot.addEventListener("pointerup", (event) => this.lift(event));
+    plot.addEventListener("pointercancel", (event) => this.pressed.delete(event.pointerId)); // the list scrolls
     plot.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
   }
 
@@ -39,12 +42,21 @@ export class Gesture {
     if (this.pressed.size > 1) return;
     const second = this.timeline.second(this.share(event.clientX));
     this.loopFromS = event.shiftKey ? second : null;
-    if (!event.shiftKey) this.events.seek(second);
+    this.undecided = event.pointerType === "touch" ? event.clientX : 0;
+    if (!event.shiftKey && !this.undecided) this.events.seek(second);
+  }
+
+  private lift(event: PointerEvent): void {
+    if (this.undecided) this.events.seek(this.timeline.second(this.share(event.clientX))); // a tap
+    this.undecided = 0;
+    this.pressed.delete(event.pointerId);
   }
 
   private drag(event: PointerEvent): void {
     const before = this.pressed.get(event.pointerId);
     if (before === undefined) return;
+    if (this.undecided && Math.abs(event.clientX - this.undecided) < SLOP && this.pressed.size < 2) return;
+    this.undecided = 0;
     const now = this.share(event.clientX);
     if (this.pressed.size > 1) this.pinch(event.pointerId, before, now);
     else if (this.loopFromS !== null) this.mark(this.loopFromS, this.timeline.second(now));

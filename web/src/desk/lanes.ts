@@ -157,6 +157,7 @@ export class Lanes {
     if (this.look.order === "region") this.byRegion();
     else this.sorted(this.look.order);
     for (const lane of this.lanes) this.seen.observe(lane.element);
+    this.list.classList.toggle("none", this.lanes.length > 0 && !shown.length);
     this.redraw();
   }
 
