@@ -140,7 +140,8 @@ export class Stage {
     this.#size.set(this.#canvas.width, this.#canvas.height);
     if (this.#comparing) this.#stacked ? (this.#size.y >>= 1) : (this.#size.x >>= 1);
     this.#labels.place(this.#stacked);
-    this.#views.shape(this.#size.x, this.#size.y);
+    const covered = Number.parseFloat(getComputedStyle(this.#canvas).getPropertyValue("--stage-covered")) || 0; // px
+    this.#views.shape(this.#size.x, this.#size.y, covered * (this.#canvas.height / height));
     this.#changed = true;
     this.draw(); // at once: a canvas is empty after its size changed
   }

@@ -33,6 +33,8 @@ export class Views {
   #framing = OUR_FRAMING;
   #preset: CameraName | null = "front"; // null: somebody turned it by hand
   #move: Move | null = null;
+  #whole = 1; // height of the picture over that of its clear part
+  #clear = 1; // width over height of the clear part
   #held = false; // by a mouse or a finger
 
   /** onChange is called when somebody turns, drags or zooms. */
@@ -82,10 +84,14 @@ export class Views {
     this.show(this.#preset ?? "front", true);
   }
 
-  /** The picture's shape; a preset stays well framed, a view by hand stays where it is. */
-  shape(width: number, height: number): void {
-    this.camera.aspect = width / Math.max(1, height);
-    this.camera.updateProjectionMatrix();
+  /** The picture's shape, of which a strip at the top lies under other things: presets are framed within the rest. A
+   * view by hand stays where it is. All in the same unit. */
+  shape(width: number, height: number, covered: number): void {
+    const clear = Math.max(height - covered, height / 2);
+    this.#whole = height / clear;
+    this.#clear = width / clear;
+    this.camera.aspect = width / height;
+    this.camera.setViewOffset(width, height, 0, (clear - height) / 2, width, height); // the middle moves down
     if (this.#preset && !this.#move) this.show(this.#preset, true);
   }
 
@@ -118,7 +124,7 @@ export class Views {
   #place(preset: CameraName): Place {
     const { yaw_deg, pitch_deg, height_m, at } = CAMERAS[preset];
     const { middle, scale } = this.#framing;
-    const seen = height_m * scale * Math.max(1, NARROW / this.camera.aspect);
+    const seen = height_m * scale * this.#whole * Math.max(1, NARROW / this.#clear);
     const away = seen / 2 / Math.tan(MathUtils.degToRad(FIELD_OF_VIEW_DEG) / 2);
     return {
       target: new Vector3(...at).multiplyScalar(scale).add(middle),
