@@ -13,24 +13,50 @@ import numpy as np
 
 from voxface.errors import MissingDependencyError
 from voxface.head.head import Head, Part, posed
-from voxface.render.scene import MATERIALS, View, camera_matrix, eye_of, lights_from
+from voxface.render.scene import (
+    MATERIALS,
+    SHADOW_OFF_M,
+    SHADOW_PIXELS,
+    SHADOW_STEP,
+    View,
+    camera_matrix,
+    eye_of,
+    lights_from,
+    shadow_matrix,
+)
 from voxface.stream import Array
 
 SAMPLES = 4  # per pixel; edges are smoothed
 
-_VERTEX = """
+_TURNED = """
 #version 330
-uniform mat4 turn, camera;
-in vec3 place, normal, colour;
+uniform mat4 turn, sun;
+in vec3 place;
 in float follow;
+vec3 turned() { return mix(place, (turn * vec4(place, 1)).xyz, follow); }
+"""
+
+_SHADOW_VERTEX = "void main() { gl_Position = sun * vec4(turned(), 1); }"
+_NOTHING = "#version 330\nvoid main() {}"
+
+_VERTEX = f"""
+uniform mat4 camera;
+uniform sampler2DShadow shadows;
+in vec3 normal, colour;
 out vec3 at, facing, tint;
-void main() {
-    at = mix(place, (turn * vec4(place, 1)).xyz, follow);
+out float lit;
+void main() {{
+    at = turned();
     facing = mix(normal, mat3(turn) * normal, follow);
     tint = colour;
+    lit = 0;
+    vec3 asks = (sun * vec4(at + normalize(facing) * {SHADOW_OFF_M}, 1)).xyz * 0.5 + 0.5;
+    for (int i = 0; i < 16; i++)
+        lit += texture(shadows, asks + vec3(vec2(i % 4, i / 4) - 1.5, 0) * {SHADOW_STEP}) / 16;
     gl_Position = camera * vec4(at, 1);
-}
+}}
 """
+"""How much of the key light a point gets is known at the vertices only: that is soft, and nearly free."""
 
 _SHOWN = """
 #version 330
@@ -57,15 +83,18 @@ _SURFACE = """
 uniform vec3 eye, key, key_from, fill, fill_from, rim, rim_from, above, below, glint_from, wrap;
 uniform float exposure, gloss, shine, glint;
 in vec3 at, facing, tint;
+in float lit;
 void main() {
     vec3 v = normalize(eye - at), n = normalize(gl_FrontFacing ? facing : -facing);
     vec3 soft = max((dot(n, key_from) + wrap) / (1 + wrap), 0);  // red creeps furthest round the edge of the shadow
-    vec3 light = key * soft * soft + fill * max(dot(n, fill_from) * 0.5 + 0.5, 0) + mix(below, above, n.y * 0.5 + 0.5);
+    vec3 share = vec3(sqrt(max(lit, 0)), max(lit, 0), max(lit, 0));  // and round the edges of shadows that fall on it
+    vec3 light = key * share * soft * soft + fill * max(dot(n, fill_from) * 0.5 + 0.5, 0);
+    light += mix(below, above, n.y * 0.5 + 0.5);
     float edge = 1 - max(dot(n, v), 0);
     light += rim * (edge * edge * edge * max(dot(n, rim_from) * 0.7 + 0.3, 0));
     float mirrored = pow(max(dot(n, normalize(key_from + v)), 0), gloss);
     float window = smoothstep(0.990, 0.994, dot(n, normalize(glint_from + v)));
-    vec3 x = (tint * light + key * (shine * mirrored + glint * window)) * exposure;
+    vec3 x = (tint * light + key * (shine * mirrored * share.g + glint * window)) * exposure;
     show(x * (6.2 * x + 0.5) / (x * (6.2 * x + 1.7) + 0.06));
 }
 """
@@ -101,56 +130,76 @@ class GlPainter:
     def __init__(self, head: Head, view: View) -> None:
         gl = context()
         self._gl, self._view, self.name = gl, view, str(gl.info["GL_RENDERER"])
-        self._head_program = gl.program(vertex_shader=_VERTEX, fragment_shader=_SHOWN + _SURFACE)
+        self._head_program = gl.program(vertex_shader=_TURNED + _VERTEX, fragment_shader=_SHOWN + _SURFACE)
+        self._shadow_program = gl.program(vertex_shader=_TURNED + _SHADOW_VERTEX, fragment_shader=_NOTHING)
         background = gl.program(vertex_shader=_BACKGROUND_VERTEX, fragment_shader=_SHOWN + _BACKGROUND)
-        self._parts = [_GlPart(gl, self._head_program, part) for part in head.parts]
+        self._parts = [_GlPart(gl, self._head_program, self._shadow_program, part) for part in head.parts]
         self._background = gl.vertex_array(background, [])
-        for program in (self._head_program, background):
+        for program in (self._head_program, self._shadow_program, background):
             _fill_in(program, view)
         self._drawn = gl.framebuffer(
             [gl.renderbuffer(view.size, 4, samples=SAMPLES)], gl.depth_renderbuffer(view.size, samples=SAMPLES)
         )
         self._smooth = gl.framebuffer([gl.renderbuffer(view.size, 4)])
+        self._shadows = gl.depth_texture((SHADOW_PIXELS, SHADOW_PIXELS))
+        self._shadows.compare_func = "<="  # a sample answers whether it is lit, not how far the light reached
+        self._shadows.repeat_x = self._shadows.repeat_y = False
+        self._shaded = gl.framebuffer(depth_attachment=self._shadows)
 
     def paint(self, weights: Array, turn: Array) -> Array:
         """(height, width, 3) uint8 RGB of the head under weights (targets,), turned by a (4, 4) matrix."""
-        width, height = self._view.size
-        self._drawn.use()
-        self._drawn.clear(depth=1.0)
-        self._gl.disable(self._gl.DEPTH_TEST | self._gl.CULL_FACE)
-        self._background.render(vertices=3)
-        self._gl.enable(self._gl.DEPTH_TEST)
-        self._head_program["turn"].write(_column_major(turn))
         for part in self._parts:
-            part.draw(weights)
+            part.pose(weights)
+        for program in (self._head_program, self._shadow_program):
+            program["turn"].write(_column_major(turn))
+        self._draw_shadows()
+        self._draw_head()
         self._gl.copy_framebuffer(self._smooth, self._drawn)
+        width, height = self._view.size
         pixels = np.frombuffer(self._smooth.read(components=3, alignment=1), np.uint8)
         return np.ascontiguousarray(pixels.reshape(height, width, 3)[::-1])
 
+    def _draw_shadows(self) -> None:
+        """How far the key light reaches, from where it stands."""
+        self._shaded.use()
+        self._shaded.clear(depth=1.0)
+        self._gl.enable_only(self._gl.DEPTH_TEST)
+        for part in self._parts:
+            part.shadow.render()
+
+    def _draw_head(self) -> None:
+        self._drawn.use()
+        self._drawn.clear(depth=1.0)
+        self._gl.enable_only(self._gl.NOTHING)
+        self._background.render(vertices=3)
+        self._shadows.use(0)
+        for part in self._parts:
+            self._gl.enable_only(self._gl.DEPTH_TEST | (0 if part.material.two_sided else self._gl.CULL_FACE))
+            for name in ("wrap", "gloss", "shine", "glint"):
+                self._head_program[name] = getattr(part.material, name)
+            part.surface.render()
+
 
 class _GlPart:
-    """One part of the head in buffers; places and normals are written anew for each picture."""
+    """One part of the head in buffers, to be drawn as a surface and as a shadow."""
 
-    def __init__(self, gl: Any, program: Any, part: Part) -> None:
-        self._gl, self._part, self._program = gl, part, program
+    def __init__(self, gl: Any, surface: Any, shadow: Any, part: Part) -> None:
+        self._part, self.material = part, MATERIALS[part.name]
         self._places, self._normals = gl.buffer(part.positions), gl.buffer(part.normals)
-        buffers = [
-            (self._places, "3f", "place"),
-            (self._normals, "3f", "normal"),
-            (gl.buffer(np.ascontiguousarray(part.colours, np.float32)), "3f", "colour"),
-            (gl.buffer(np.ascontiguousarray(part.follow, np.float32)), "1f", "follow"),
-        ]
-        self._array = gl.vertex_array(program, buffers, gl.buffer(np.ascontiguousarray(part.triangles, np.uint32)))
+        place = [(self._places, "3f", "place"), (_buffer(gl, part.follow), "1f", "follow")]
+        looks = [(self._normals, "3f", "normal"), (_buffer(gl, part.colours), "3f", "colour")]
+        triangles = gl.buffer(np.ascontiguousarray(part.triangles, np.uint32))
+        self.surface = gl.vertex_array(surface, place + looks, triangles)
+        self.shadow = gl.vertex_array(shadow, place, triangles)
 
-    def draw(self, weights: Array) -> None:
+    def pose(self, weights: Array) -> None:
         places, normals = posed(self._part, weights)
         self._places.write(places)
         self._normals.write(normals)
-        material = MATERIALS[self._part.name]
-        for name in ("wrap", "gloss", "shine", "glint"):
-            self._program[name] = getattr(material, name)
-        (self._gl.disable if material.two_sided else self._gl.enable)(self._gl.CULL_FACE)
-        self._array.render()
+
+
+def _buffer(gl: Any, values: Array) -> Any:
+    return gl.buffer(np.ascontiguousarray(values, np.float32))
 
 
 def _fill_in(program: Any, view: View) -> None:
@@ -161,8 +210,9 @@ def _fill_in(program: Any, view: View) -> None:
     for name, value in values.items():
         if name in program:
             program[name] = value
-    if "camera" in program:
-        program["camera"].write(_column_major(camera_matrix(view)))
+    for name, matrix in (("camera", camera_matrix(view)), ("sun", shadow_matrix(view))):
+        if name in program:
+            program[name].write(_column_major(matrix))
 
 
 def _column_major(matrix: Array) -> bytes:

@@ -13,7 +13,17 @@ from typing import NamedTuple
 import numpy as np
 
 from voxface.head.head import Head, posed
-from voxface.render.scene import MATERIALS, View, camera_matrix, eye_of, lights_from
+from voxface.render.scene import (
+    MATERIALS,
+    SHADOW_OFF_M,
+    SHADOW_PIXELS,
+    SHADOW_STEP,
+    View,
+    camera_matrix,
+    eye_of,
+    lights_from,
+    shadow_matrix,
+)
 from voxface.stream import Array
 
 _FINER = 2  # pixels drawn for one that is shown, each way
@@ -48,6 +58,7 @@ class RasterPainter:
         places, normals = (np.concatenate(rows) for rows in zip(*parts, strict=True))
         places += self._follow * (places @ turn[:3, :3].T + turn[:3, 3] - places)
         normals += self._follow * (normals @ turn[:3, :3].T - normals)
+        lit = self._lit(places, normals)
         screen, divisor = _project(places, self._view, self._fine)
         corners = screen[self._triangles]
         behind = _behind(corners)
@@ -55,13 +66,26 @@ class RasterPainter:
         seen = _visible(corners[shown], *self._fine)
         seen = seen._replace(triangle=shown[seen.triangle])
         colours = self._background.copy()
-        colours[seen.pixel] = self._shaded(seen, behind, places, normals, divisor)
+        colours[seen.pixel] = self._shaded(seen, behind, places, normals, lit, divisor)
         width, height = self._view.size
         colours = np.clip(colours * self._vignette, 0, 1).reshape(height, _FINER, width, _FINER, 3)
         picture: Array = np.rint(colours.mean(axis=(1, 3)) * 255).astype(np.uint8)
         return picture
 
-    def _shaded(self, seen: _Seen, behind: Array, places: Array, normals: Array, divisor: Array) -> Array:
+    def _lit(self, places: Array, normals: Array) -> Array:
+        """(n, 1) in 0..1: how much of the key light reaches each vertex, as the shadow map in `gl` has it."""
+        sun, side = shadow_matrix(self._view), SHADOW_PIXELS
+        seen_by_it = _homogeneous(places) @ sun.T[:, :3] * 0.5 + 0.5  # its rows go up, as OpenGL's textures do
+        nearest = _visible(seen_by_it[self._triangles] * [side, side, 1], side, side)
+        depths = np.ones(side * side)
+        depths[nearest.pixel] = nearest.depth
+        asks = _homogeneous(places + _unit(normals) * SHADOW_OFF_M) @ sun.T[:, :3] * 0.5 + 0.5
+        steps = (np.arange(4) - 1.5) * SHADOW_STEP
+        answers = [_reached(depths.reshape(side, side), asks + np.array([x, y, 0])) for x in steps for y in steps]
+        lit: Array = np.mean(answers, axis=0)[:, None].astype(np.float32)
+        return lit
+
+    def _shaded(self, seen: _Seen, behind: Array, places: Array, normals: Array, lit: Array, divisor: Array) -> Array:
         """(n, 3) float32: colours of the pixels where the head is."""
         corners = self._triangles[seen.triangle]
         shares = seen.shares / divisor[corners]  # even on the screen is not even in space
@@ -73,12 +97,14 @@ class RasterPainter:
 
         facing = _unit(between(normals)) * np.where(behind[seen.triangle], -1, 1)[:, None]
         towards = _unit(eye_of(self._view).astype(np.float32) - between(places))
-        return shade(self._view, between(self._colours), facing, towards, self._look[self._material[seen.triangle]])
+        look = self._look[self._material[seen.triangle]]
+        return shade(self._view, between(self._colours), facing, towards, between(lit), look)
 
 
-def shade(view: View, tint: Array, n: Array, v: Array, look: Array) -> Array:
+def shade(view: View, tint: Array, n: Array, v: Array, lit: Array, look: Array) -> Array:
     """(n, 3) shown colours of points of colour `tint` with normal n and direction v to the viewer, as in `gl`.
 
+    lit: (n, 1) how much of the key light gets there
     look: (n, 6) wrap (three), gloss, shine and glint of the material at each point
     """
     place = {name: at.astype(np.float32) for name, at in lights_from(view).items()}
@@ -87,29 +113,34 @@ def shade(view: View, tint: Array, n: Array, v: Array, look: Array) -> Array:
     )
     wrap, gloss, shine, glint = look[:, :3], look[:, 3:4], look[:, 4:5], look[:, 5:]
     soft = np.maximum((_dot(n, place["key_from"]) + wrap) / (1 + wrap), 0)
-    shares = key * soft * soft + below + (above - below) * (n[:, 1:2] * 0.5 + 0.5)
+    shares = (
+        key * np.concatenate([np.sqrt(lit), lit, lit], axis=1) * soft * soft
+        + below
+        + (above - below) * (n[:, 1:2] * 0.5 + 0.5)
+    )
     shares += fill * np.maximum(_dot(n, place["fill_from"]) * 0.5 + 0.5, 0)
     edge = 1 - np.maximum(_dot(n, v), 0)
     shares += rim * (edge**3 * np.maximum(_dot(n, place["rim_from"]) * 0.7 + 0.3, 0))
     mirrored = np.maximum(_dot(n, _unit(place["key_from"] + v)), 0) ** gloss
     window = _smooth_step(0.990, 0.994, _dot(n, _unit(place["glint_from"] + v)))
-    x = (tint * shares + key * (shine * mirrored + glint * window)) * view.light.exposure
+    x = (tint * shares + key * (shine * mirrored * lit + glint * window)) * view.light.exposure
     shown: Array = x * (6.2 * x + 0.5) / (x * (6.2 * x + 1.7) + 0.06)
     return shown
 
 
 class _Seen(NamedTuple):
-    """Pixels where there is a triangle: (n,) flat pixel, (n,) nearest triangle, (n, 3) shares of its corners
-    as they are on the screen."""
+    """Pixels where there is a triangle: (n,) flat pixel, (n,) nearest triangle, (n,) its depth, (n, 3) its corners
+    shares as they are on the screen."""
 
     pixel: Array
     triangle: Array
+    depth: Array
     shares: Array
 
 
 def _project(places: Array, view: View, fine: tuple[int, int]) -> tuple[Array, Array]:
     """(n, 3) places -> (n, 3) pixels x, y (down) and depth in 0..1; (n,) what they were divided by."""
-    clip = places @ camera_matrix(view)[:, :3].T.astype(np.float64) + camera_matrix(view)[:, 3]
+    clip = _homogeneous(places) @ camera_matrix(view).T
     ndc = clip[:, :3] / clip[:, 3:]
     return (ndc * [0.5, -0.5, 0.5] + 0.5) * [*fine, 1.0], clip[:, 3]
 
@@ -126,8 +157,8 @@ def _visible(corners: Array, width: int, height: int) -> _Seen:
     pixel = np.flatnonzero(nearest != _NOTHING)
     triangle = (nearest[pixel] & np.uint64(0xFFFF_FFFF)).astype(np.int64)
     centres = np.stack([pixel % width + 0.5, pixel // width + 0.5, np.ones(len(pixel))])
-    first, second, _ = np.einsum("nkc,cn->kn", planes[triangle], centres)
-    return _Seen(pixel, triangle, np.stack([1 - first - second, first, second], axis=1))
+    first, second, depth = np.einsum("nkc,cn->kn", planes[triangle], centres)
+    return _Seen(pixel, triangle, depth, np.stack([1 - first - second, first, second], axis=1))
 
 
 def _behind(corners: Array) -> Array:
@@ -135,6 +166,18 @@ def _behind(corners: Array) -> Array:
     across, down = corners[:, 1, :2] - corners[:, 0, :2], corners[:, 2, :2] - corners[:, 0, :2]
     found: Array = across[:, 0] * down[:, 1] > across[:, 1] * down[:, 0]
     return found
+
+
+def _reached(depths: Array, asks: Array) -> Array:
+    """(n,) in 0..1: the share of the four places of a depth map around each point that are not nearer to the light."""
+    at = asks[:, :2] * len(depths) - 0.5
+    low = np.floor(at).astype(np.int64)
+    right, up = (at - low).T
+    answer = np.zeros(len(asks))
+    for x, y in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        column, row = np.clip(low + np.array([x, y]), 0, len(depths) - 1).T
+        answer += (right if x else 1 - right) * (up if y else 1 - up) * (asks[:, 2] <= depths[row, column])
+    return answer
 
 
 def _planes(corners: Array) -> Array:
@@ -189,6 +232,11 @@ def _smooth_step(low: float, high: float, x: Array) -> Array:
     share = np.clip((x - low) / (high - low), 0, 1)
     result: Array = share * share * (3 - 2 * share)
     return result
+
+
+def _homogeneous(places: Array) -> Array:
+    """(n, 3) -> (n, 4) float64, the last of which is 1."""
+    return np.concatenate([places, np.ones((len(places), 1))], axis=1)
 
 
 def _unit(rows: Array) -> Array:

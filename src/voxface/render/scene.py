@@ -20,6 +20,10 @@ Triple = tuple[float, float, float]
 FIELD_OF_VIEW_DEG = 24.0
 NEAREST_M, FARTHEST_M = 0.05, 6.0
 LARGEST_SHIFT_M = 0.03  # of the head along each axis; what is beyond is the sitter's place, not a movement
+SHADOW_REACH_M = 0.2  # from the origin: what can throw a shadow
+SHADOW_PIXELS = 256  # a side of the depth map that the key light sees
+SHADOW_STEP = 0.009  # between the 4 x 4 places where a point asks the map, as a share of its side: soft edges
+SHADOW_OFF_M = 0.004  # a point asks from that far above its surface, so that a surface does not shade itself
 SMALLEST, LARGEST = 16, 4096  # pixels of a side
 
 
@@ -184,6 +188,16 @@ def lights_from(view: View) -> dict[str, Array]:
     light, axes = view.light, axes_of(view.camera)
     places = {name: getattr(light, name) for name in ("key_from", "fill_from", "rim_from", "glint_from")}
     return {name: np.asarray(place) @ axes / np.linalg.norm(place) for name, place in places.items()}
+
+
+def shadow_matrix(view: View) -> Array:
+    """(4, 4) float32: metres -> what the key light sees, -1 to 1 each way; far is 1."""
+    towards = lights_from(view)["key_from"]
+    across = np.cross([0.0, 1.0, 0.0], towards)
+    across /= np.linalg.norm(across)
+    matrix = np.eye(4, dtype=np.float32)
+    matrix[:3, :3] = np.stack([across, np.cross(towards, across), -towards]) / SHADOW_REACH_M
+    return matrix
 
 
 STILL = np.eye(4, dtype=np.float32)
