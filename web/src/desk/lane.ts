@@ -111,8 +111,9 @@ export class Lane {
     if (curveA && curveB) pen.between(curveA, curveB, ink.delta);
     else if (curveA) pen.area(curveA, ink["a-soft"]);
     if (curveB) pen.line(curveB, ink.b);
-    if (curveA) pen.line(curveA, ink.a);
-    if (tall && this.activity > STILL) pen.top(ink.ghost);
+    const rests = this.activity < STILL && !this.isTuned;
+    if (curveA) pen.line(curveA, rests ? ink.ghost : ink.a);
+    if (tall && !rests) pen.top(ink.ghost);
   }
 
   private get isTuned(): boolean {
