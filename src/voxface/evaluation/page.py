@@ -179,15 +179,17 @@ def _notes() -> Html:
     return tag("ul", *(tag("li", " ".join(point.split())) for point in points))
 
 
-def _about_clips(evaluations: Sequence[Evaluation], shown: Sequence[Shown], cards: Sequence[Shown]) -> str:
-    """How many clips there are, and how many of them are shown."""
+def _about_clips(evaluations: Sequence[Evaluation], shown: Sequence[Shown], cards: Sequence[Shown]) -> Html:
+    """How many of the clips are shown, under a heading where there are tables before."""
     if not evaluations:
-        return join(f"{len(cards)} of {len(shown)} clips are shown." if len(cards) < len(shown) else "")
-    last = evaluations[-1]
+        words = f"{len(cards)} of {len(shown)} clips are shown."
+        return tag("p", words, class_="note") if len(cards) < len(shown) else Html()
+    last, own = evaluations[-1], len(cards) - min(len(shown), len(cards))
     total = sum(group["clips"] for group in last.groups.values())
+    words = f"{own} of {total} clips, the worst of the {len(last.kept)} that were kept."
     if not last.kept:
-        return join(f"{last.name} has no {CLIPS_FILE}: run voxface evaluate again to see its clips.")
-    return join(f"The {len(cards) - len(shown)} worst of {len(last.kept)} kept of {total} clips.")
+        words = f"{last.name} has no {CLIPS_FILE}: run voxface evaluate again to see its clips."
+    return join(tag("h2", "Clips"), tag("p", words, class_="note"))
 
 
 def card(shown: Shown, anchor: str, with_faces: bool = True) -> Html:

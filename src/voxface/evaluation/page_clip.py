@@ -11,7 +11,7 @@ from voxface.errors import ClipError
 from voxface.evaluation.kept import Kept
 from voxface.evaluation.text import lag_text, number_text
 from voxface.face.clip import FaceClip
-from voxface.face.gap import rig_gap
+from voxface.face.gap import RIG_GAP
 from voxface.face.interpolate import interpolate_head, interpolate_values
 from voxface.face.rig import ARKIT
 from voxface.stream import Array
@@ -132,8 +132,11 @@ def _on_grid(first: FaceClip, name: str, clip: FaceClip) -> FaceClip:
 
 
 def _gap(clip: FaceClip) -> Array:
-    """(frames,) float32, by name; a channel that the clip lacks counts as 0."""
-    gap: Array = np.where(clip.seen, rig_gap(clip.to_rig().weights, ARKIT), np.nan).astype(np.float32)
+    """(frames,) float32, by name; a channel that the clip lacks counts as 0, a frame without a face is NaN."""
+    gap: Array = np.where(clip.seen, np.float32(0), np.float32(np.nan))
+    for name, weight in RIG_GAP.items():
+        if name in clip.channels:
+            gap += np.float32(weight) * clip.channel(name)
     return gap
 
 

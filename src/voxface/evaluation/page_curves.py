@@ -43,9 +43,12 @@ def part_curves(shown: Shown) -> Html:
         tag("path", d=f"M0 0v{HIGH}", class_="cursor"),
         viewBox=f"0 0 {WIDTH} {HIGH}", preserveAspectRatio="none", aria_hidden="true",
     )  # fmt: skip
+    edges = [(_TOP - 2, "lip gap"), (closed - 4, f"closed below {CLOSED_BELOW}")]
+    words = [tag("text", text, x=4, y=f"{y / HIGH:.1%}") for y, text in edges]
     numbers = {f"data_gap{place}": thousandths(gap) for place, gap in enumerate(shown.gaps)}
     return tag(
-        "div", drawing, tag("div", *_clock(first, length_s), class_="clock"),
+        "div", drawing, tag("svg", *words, class_="words", aria_hidden="true"),
+        tag("div", *_clock(first, length_s), class_="clock"),
         class_="curves", tabindex=0, role="slider", aria_label=f"time in {shown.name}",
         aria_valuemin=f"{first:.2f}", aria_valuemax=f"{first + length_s:.2f}", aria_valuenow=f"{first:.2f}",
         data_from=f"{first:.6f}", data_fps=f"{fps:.6f}", **numbers,

@@ -10,7 +10,7 @@ from html import escape
 import numpy as np
 
 from voxface.audio.container import jpeg
-from voxface.dataset.report_html import Html, tag
+from voxface.dataset.report_html import Html, join, tag
 from voxface.evaluation.page_clip import Shown
 from voxface.face.gap import CLOSED_BELOW
 from voxface.head.head import Head
@@ -21,12 +21,13 @@ from voxface.stream import Array
 SIZE = (144, 160)
 """Width and height of a face in pixels."""
 
-MOST_FACES = 240
+MOST_FACES = 160
 """Of one clip's film strip; a longer part has fewer a second."""
 
 COLUMNS = 16
-FLIPS_HZ = 12.5
+FLIPS_HZ = 12.0
 _APART_S = 0.12
+_LEAST_ERROR = 0.03  # of the lip gap; less is no error worth a look
 _COARSE = 4  # of the JPEGs, 2 (fine) to 31
 
 
@@ -43,18 +44,18 @@ def moments(shown: Shown) -> tuple[Moment, ...]:
     are widest open."""
     gap, times, chosen = shown.gaps[0], shown.times_s, list[Moment]()
     if len(shown.clips) > 1:
-        _add(chosen, _highest(times, shown.error, "off by {:.2f}"), 4)
+        _add(chosen, _highest(times, shown.error, _LEAST_ERROR, "off by {:.2f}"), 4)
     marked = _at_marks(shown)
-    _add(chosen, marked or _highest(times, np.where(gap < CLOSED_BELOW, -gap, np.nan), "closed"), 3)
-    _add(chosen, _highest(times, gap, "open, {:.2f}"), 2)
+    _add(chosen, marked or _highest(times, -gap, -CLOSED_BELOW, "closed"), 2)
+    _add(chosen, _highest(times, gap, CLOSED_BELOW, "open, {:.2f}"), 2)
     return tuple(sorted(chosen, key=lambda moment: moment.time_s))
 
 
-def _highest(times: Array, measure: Array, why: str) -> list[Moment]:
-    """The moments of a measure from its highest value down."""
-    order = np.argsort(-measure, kind="stable")  # NaN comes last
-    known = order[np.isfinite(measure[order])]
-    return [Moment(float(times[k]), why.format(measure[k])) for k in known.tolist()]
+def _highest(times: Array, measure: Array, least: float, why: str) -> list[Moment]:
+    """The moments at which a measure is above `least`, from its highest value down."""
+    order = np.argsort(-measure, kind="stable")
+    high = order[measure[order] > least]  # not where it is NaN
+    return [Moment(float(times[k]), why.format(measure[k])) for k in high.tolist()]
 
 
 def _at_marks(shown: Shown) -> list[Moment]:
@@ -82,16 +83,9 @@ def strip(shown: Shown, head: Head | None = None) -> Html:
         return Html()
     times = [moment.time_s for moment in found]
     pictures = [picture for clip in shown.clips for picture in faces_at(clip, times, SIZE, head=head)]
+    words = [join(f"{moment.time_s:.2f} s", Html("<br>"), moment.why) for moment in found]
     buttons = [
-        tag(
-            "button",
-            f"{moment.time_s:.2f} s",
-            Html("<br>"),
-            moment.why,
-            type="button",
-            data_seek=f"{moment.time_s:.4f}",
-        )
-        for moment in found
+        tag("button", text, type="button", data_seek=f"{time_s:.4f}") for text, time_s in zip(words, times, strict=True)
     ]
     names = " above, ".join(shown.labels) + (" below" if len(shown.labels) > 1 else "")
     return tag(
