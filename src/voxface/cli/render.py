@@ -16,6 +16,7 @@ from voxface.timebase import clock_text
 
 if TYPE_CHECKING:
     from voxface.cli.shown import Face
+    from voxface.head.head import Head
     from voxface.render.film import Film
 
 _ESTIMATE_AFTER_S, _LONG_S = 1.0, 60.0
@@ -30,6 +31,7 @@ def render(
     ],
     audio: Annotated[str | None, typer.Option(help="Sound for a clip; speech brings its own.")] = None,
     compare: Annotated[str | None, typer.Option(help="A second clip or speech, shown to the right of INPUT.")] = None,
+    head: Annotated[str | None, typer.Option(help="Another head in our layout (.glb).")] = None,
     bundle: Annotated[str, typer.Option(help="Model for speech: a shipped name or a bundle folder.")] = "default",
     camera: Annotated[str, typer.Option(help="front, three-quarter, profile or mouth.")] = "front",
     light: Annotated[str, typer.Option(help="studio, soft or dark.")] = "studio",
@@ -52,6 +54,7 @@ def render(
 ) -> None:
     """Show a face: a film with its sound, a GIF or pictures."""
     with running(quiet, verbose, debug, json) as out:
+        from voxface.head.shipped import load_head
         from voxface.render.scene import view_named
         from voxface.render.video import fitting, is_numbered, suffix_of
 
@@ -61,7 +64,7 @@ def render(
         view = view_named(camera, light, fitting(parsed_size(size), suffix), background)
         began = time.perf_counter()
         shown = [_face(source, audio, bundle)] + ([_face(compare, None, bundle)] if compare else [])
-        film = _film(shown, suffix, fps, start, stop, view=view, head_motion=head_motion, gl=gl)
+        film = _film(load_head(head), shown, suffix, fps, start, stop, view=view, head_motion=head_motion, gl=gl)
         if suffix == ".png" and not is_numbered(output):
             count = _still(film, output, at)
         else:
@@ -87,17 +90,22 @@ def _face(source: str, audio: str | None, bundle: str) -> Face:
 
 
 def _film(
-    shown: list[Face], suffix: str, fps: float | None, start_s: float | None, stop_s: float | None, **how: Any
+    head: Head,
+    shown: list[Face],
+    suffix: str,
+    fps: float | None,
+    start_s: float | None,
+    stop_s: float | None,
+    **how: Any,
 ) -> Film:
     """The film of one face, or of two with their names below."""
-    from voxface.head.shipped import load_head
     from voxface.render.film import Film, span_s
     from voxface.render.video import usual_fps
 
     clips = [face.clip for face in shown]
     first_s, end_s = span_s(clips, any(face.sound for face in shown))
     return Film(
-        load_head(), clips, [face.name for face in shown], fps or usual_fps(clips[0].fps, suffix),
+        head, clips, [face.name for face in shown], fps or usual_fps(clips[0].fps, suffix),
         first_s if start_s is None else start_s, end_s if stop_s is None else stop_s,
         labels=[face.name for face in shown] if len(shown) > 1 else [], **how,
     )  # fmt: skip

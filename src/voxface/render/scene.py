@@ -68,17 +68,18 @@ class Light:
     above: Triple = (0.30, 0.35, 0.43)
     below: Triple = (0.16, 0.11, 0.09)
     glint_from: Triple = (-0.40, 0.42, 0.85)
-    exposure: float = 0.62
-    top: Triple = (0.36, 0.40, 0.45)
-    bottom: Triple = (0.17, 0.19, 0.23)
-    vignette: float = 0.35
+    exposure: float = 0.72
+    top: Triple = (0.44, 0.49, 0.55)
+    bottom: Triple = (0.22, 0.25, 0.30)
+    vignette: float = 0.30
 
 
 LIGHTS: dict[str, Light] = {
     "studio": Light(),
     "soft": Light(
         key=(1.5, 1.42, 1.34), key_from=(-0.35, 0.5, 0.85), fill=(0.50, 0.52, 0.55), rim=(0.6, 0.6, 0.6),
-        above=(0.62, 0.64, 0.68), below=(0.34, 0.29, 0.27), top=(0.86, 0.87, 0.88), bottom=(0.66, 0.67, 0.69),
+        above=(0.62, 0.64, 0.68), below=(0.34, 0.29, 0.27), top=(0.90, 0.91, 0.92), bottom=(0.76, 0.77, 0.79),
+        vignette=0.12,
     ),
     "dark": Light(
         key=(2.7, 2.15, 1.7), key_from=(-0.85, 0.45, 0.40), fill=(0.03, 0.05, 0.11), rim=(2.4, 3.2, 5.0),
