@@ -1,7 +1,7 @@
 #!/bin/sh
 # Debian packages that parts of voxface need: MediaPipe's library wants EGL and GLES, its OpenCV GL and GLib; synthetic
-# speech wants engines, voices and WordNet's sentences. Installs them with apt where that is allowed; elsewhere says
-# what is missing: the tests that need it then skip themselves, by name.
+# speech wants engines, voices and WordNet's sentences; the viewer is tried in Chromium. Installs them with apt where that
+# is allowed; elsewhere says what is missing: the tests that need it then skip themselves, by name.
 # The Russian voice (festvox-ru, 180 MB) comes only with the argument "model": evaluation in another language uses it.
 missing=""
 need() {  # need COMMAND-THAT-SUCCEEDS-IF-THERE PACKAGE
@@ -19,11 +19,12 @@ need "test -d /usr/share/festival/voices/english/kal_diphone" festvox-kallpc16k
 need "test -d /usr/share/festival/voices/english/ked_diphone" festvox-kdlpc16k
 need "test -d /usr/share/festival/voices/us/cmu_us_slt_arctic_hts -o -d /usr/share/festival/voices/english/cmu_us_slt_arctic_hts" festvox-us-slt-hts
 need "test -f /usr/share/wordnet/data.noun" wordnet-base
+need "command -v chromium || command -v google-chrome" chromium
 [ "${1:-}" = model ] && need "test -d /usr/share/festival/voices/russian" festvox-ru
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     (apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing) \
         >/dev/null 2>&1 && exit 0
 fi
-echo "SKIPPED: tests of capture and of synthetic speech that lack$missing. On Debian: apt-get install$missing"
+echo "SKIPPED: tests of capture, of synthetic speech and of the viewer that lack$missing. On Debian: apt-get install$missing"
 exit 0
