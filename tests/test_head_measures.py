@@ -189,7 +189,7 @@ def test_the_report_judges(head: Head, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(told) == len(found)
     assert not found["targets that move nothing"].good
     assert not found["eyeballs seen: blink 1"].good
-    assert found["mirror: places at rest"].good
+    assert found["mirror: places of skin"].good
     assert found["vertices"].detail == "fewer than 5000"
     bare = report.measure(Head(head.parts[:2], head.targets))
     assert not bare[-1].good

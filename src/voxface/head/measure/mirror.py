@@ -7,6 +7,7 @@ import numpy as np
 from voxface.head.head import Head, Part
 from voxface.stream import Array
 
+ALIKE = 1e-6  # metres
 FLIP = np.array([-1.0, 1.0, 1.0])
 
 
@@ -40,15 +41,17 @@ def rest_errors(part: Part) -> tuple[Array, Array]:
 
 
 def target_errors(head: Head) -> dict[str, float]:
-    """For every target how far, at most, its moves (metres) are from the mirror image of its partner's.
+    """For every target how far, at most, its moves (metres) are from the mirror image of its partner's, where a vertex
+    has a mirror image (hair may be parted).
 
     `jawLeft` moves to a side and its partner is `jawRight`; `jawOpen` is its own partner.
     """
     errors = dict.fromkeys(head.targets, 0.0)
     for part in head.parts:
         other = mirrored(part)
+        alike = np.abs(part.positions * FLIP - part.positions[other]).max(1) < ALIKE
         for row, name in enumerate(head.targets):
             opposite = part.moves[head.targets.index(partner(name))]
-            error = np.abs(part.moves[row] * FLIP - opposite[other]).max()
+            error = np.abs(part.moves[row] * FLIP - opposite[other])[alike].max(initial=0)
             errors[name] = max(errors[name], float(error))
     return errors

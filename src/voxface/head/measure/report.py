@@ -11,7 +11,7 @@ from voxface.errors import HeadError
 from voxface.face.rig import ARKIT
 from voxface.head.head import PARTS, Head
 from voxface.head.measure.crossings import Crossings, crossings, pieces, weld
-from voxface.head.measure.mirror import rest_errors, target_errors
+from voxface.head.measure.mirror import ALIKE, rest_errors, target_errors
 from voxface.head.measure.openings import Landmarks, eyes_seen, landmarks, lip_gap, mouth_seen
 from voxface.head.measure.region import STILL, reach
 from voxface.head.measure.shape import Pose, look, shape
@@ -147,13 +147,16 @@ def _build(head: Head) -> Iterator[Finding]:
 
 
 def _symmetry(head: Head) -> Iterator[Finding]:
-    errors = {part.name: rest_errors(part) for part in head.parts}
-    for row, (what, unit, scale, limit) in enumerate((("places", "µm", 1e6, 1.0), ("normals", "", 1.0, 1e-3))):
-        worst = {name: float(found[row].max()) for name, found in errors.items()}
-        name = max(worst, key=lambda part: worst[part])
-        place = head.part(name).positions[errors[name][row].argmax()]
-        detail = f"{name} at {_place(place)}" if worst[name] else ""
-        yield Finding(f"mirror: {what} at rest", worst[name] * scale, unit, limit, detail)
+    """Hair may be parted: its mirror is told, not judged."""
+    for part in head.parts:
+        far, bent = rest_errors(part)
+        hair = part.name == "hair"
+        detail = f"at {_place(part.positions[far.argmax()])}" if far.max() else ""
+        yield Finding(
+            f"mirror: places of {part.name}", float(far.max()) * 1e6, "µm", None if hair else ALIKE * 1e6, detail
+        )
+        detail = f"at {_place(part.positions[bent.argmax()])}" if bent.max() else ""
+        yield Finding(f"mirror: normals of {part.name}", float(bent.max()), "", None if hair else 1e-3, detail)
     of_targets = target_errors(head)
     target = max(of_targets, key=lambda name: of_targets[name])
     yield Finding("mirror: targets", of_targets[target] * 1e6, "µm", 1, target if of_targets[target] else "")
@@ -195,7 +198,11 @@ def _lids(head: Head, at: Landmarks) -> Iterator[Finding]:
         views = [eyes_seen(posed, at, yaw) for yaw in (0, 30, -30)]
         area = max(view.area for view in views)
         yield Finding(f"eyeballs seen: blink {closed:g}", area * 1e6, "mm²", 0 if closed == 1 else None)
-        yield Finding(f"eyeballs through lids: blink {closed:g}", max(v.broken for v in views) * 1e6, "mm²", 0.5)
+        yield Finding(f"eyeballs through lids: blink {closed:g}", max(view.broken for view in views) * 1e6, "mm²", 0.5)
+    for way in ("Up", "Down", "In", "Out"):
+        posed = shape(head, {**pair(f"eyeLook{way}"), **pair("eyeBlink", 0.4)})
+        broken = max(eyes_seen(posed, at, yaw).broken for yaw in (0, 30, -30))
+        yield Finding(f"eyeballs through lids: look {way.lower()}", broken * 1e6, "mm²", 0.5)
 
 
 def _backs(head: Head) -> Iterator[Finding]:
