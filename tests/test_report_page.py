@@ -155,6 +155,23 @@ def test_two_evaluations_tell_what_got_worse(evaluation: tuple[Path, list[Record
     assert re.search(r"[1-9]\d* of \d+ numbers got worse", page.text)
 
 
+def test_a_training_run_shows_its_curves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The tables beside a checkpoint become curves, with the best and the last step; what is no table is refused."""
+    (tmp_path / "log.csv").write_text("step,loss\n" + "".join(f"{k},{1 / k}\n" for k in range(1, 901)))
+    (tmp_path / "validation.csv").write_text("step,held_out_loss,gap_r\n300,0.5,0.7\n600,0.4,0.9\n900,0.3,0.8\n")
+    report([str(tmp_path)], tmp_path / "r.html", quiet=True)
+    page = page_at(tmp_path / "r.html")
+    for word in ("Training:", "best, step 600", "last, step 900", "held_out_loss", "900 steps"):
+        assert word in page.text, word
+    lines = [str(one["d"]) for one in page.all("path")]
+    assert [line.count("L") + 1 for line in lines] == [200, 3, 3]
+    assert lines[2].startswith("M333.3 144.0L666.7 6.0")
+    (tmp_path / "validation.csv").write_text("a,b\n1,x\n")
+    with pytest.raises(SystemExit):
+        report([str(tmp_path)], tmp_path / "r.html")
+    assert "no table of a training run" in capsys.readouterr().err
+
+
 def test_clips_from_files_are_compared(tmp_path: Path) -> None:
     """Two files and a sound are enough: the numbers of the page are those of the files, on the first one's clock."""
     captured = make(90, fps=30.0)

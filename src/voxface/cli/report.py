@@ -22,7 +22,7 @@ def report(
         list[str],
         typer.Argument(
             metavar="INPUT...",
-            help="Folders of `voxface evaluate -o`, the one to judge last; clips, the captured one first; sounds.",
+            help="Folders of `voxface evaluate -o`, the judged one last; of training runs; clips, the captured first.",
         ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The page.")] = Path("report.html"),
@@ -39,18 +39,20 @@ def report(
     """Make one HTML page that needs nothing else: tables, curves, faces that speak."""
     with running(quiet, verbose, debug, json) as out:
         from voxface.evaluation.page import read_evaluation, write_page
+        from voxface.evaluation.page_runs import is_run, read_run
 
         folders = [name for name in inputs if Path(name).is_dir()]
         files = [name for name in inputs if not Path(name).is_dir()]
         if audio is not None and not files:
             raise UsageError("--audio is the sound of clips; evaluations have their own.", hint="Leave it out.")
-        evaluations = [read_evaluation(folder) for folder in folders]
+        evaluations = [read_evaluation(folder) for folder in folders if not is_run(folder)]
+        runs = [read_run(folder) for folder in folders if is_run(folder)]
         shown = _shown(files, audio, bundle, fps)
         out.say(f"drawing {output} ...")
-        write_page(output, evaluations, shown, clips, faces)
+        write_page(output, evaluations, shown, runs, clips, faces)
         size = output.stat().st_size
         text = f"{output}: {size / 1e6:.1f} MB"
-        out.result(text, output=str(output), bytes=size, evaluations=len(evaluations), clips=len(shown))
+        out.result(text, output=str(output), bytes=size, evaluations=len(evaluations), runs=len(runs), clips=len(shown))
 
 
 def _shown(files: list[str], audio: str | None, bundle: str, fps: float | None) -> list[Shown]:

@@ -25,6 +25,7 @@ from voxface.evaluation.kept import Kept, load_kept
 from voxface.evaluation.page_clip import Shown, shown_kept, shown_window, sound_part
 from voxface.evaluation.page_curves import part_curves, whole_curve
 from voxface.evaluation.page_likeness import channels_apart
+from voxface.evaluation.page_runs import Run, run_section
 from voxface.files import atomic_write
 from voxface.timebase import SAMPLE_RATE_HZ
 
@@ -91,6 +92,7 @@ def write_page(
     path: str | Path,
     evaluations: Sequence[Evaluation],
     shown: Sequence[Shown] = (),
+    runs: Sequence[Run] = (),
     most: int = MOST_CLIPS,
     with_faces: bool = True,
 ) -> None:
@@ -99,6 +101,7 @@ def write_page(
     Args:
         evaluations: the last is judged, those before are what it is compared with; its worst clips are shown.
         shown: clips from files, shown first.
+        runs: of training, after the tables.
         most: clips shown in full.
         with_faces: False: curves and players alone, which is quick.
     Raises: OutputError, LimitError: the place cannot be written. MissingDependencyError: faces need PyAV.
@@ -106,15 +109,15 @@ def write_page(
     worst = _worst(evaluations[-1], most - len(shown)) if evaluations else []
     cards = [*shown[:most], *worst]
     anchors = {(one.group, one.name): f"clip{place}" for place, one in enumerate(cards)}
-    title = str(evaluations[-1].values["title"]) if evaluations else " and ".join(shown[0].labels)
+    titles = [str(one.values["title"]) for one in evaluations[-1:]] or [*(shown[0].labels if shown else [runs[0].name])]
     here = Path(__file__).parent
     style, script = ((here / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     page = Template((here / "page.html").read_text(encoding="utf-8")).substitute(
         policy=_policy(style, script),
-        title=join(title),
+        title=join(" and ".join(titles)),
         style=style,
         script=script,
-        evaluation=_evaluations(evaluations, anchors),
+        tables=join(_evaluations(evaluations, anchors), *map(run_section, runs)),
         about_clips=_about_clips(evaluations, shown, cards),
         clips=join(*(card(one, f"clip{place}", with_faces) for place, one in enumerate(cards))),
     )
