@@ -105,6 +105,14 @@ def test_play_moves_face_and_clock_with_the_sound(found: Found) -> None:
     assert play["before"] != play["after"]
 
 
+def test_frames_that_do_not_come_cost_no_time(found: Found) -> None:
+    """O10: while no frame is drawn, as in a hidden tab, the sound goes on; the next frame is where the sound is."""
+    hidden = found["hidden"]
+    assert hidden["unseen"] == "0:00.00"
+    assert hidden["heard"] > 0.2
+    assert abs(hidden["shown"] - hidden["heard"]) < 0.15
+
+
 def test_the_mouth_is_open_and_shut_in_pixels(found: Found) -> None:
     """At the frame of the widest lip gap the inside of the mouth is seen, dark; at the least it is not."""
     wide, shut = found["mouth"]["open"], found["mouth"]["shut"]

@@ -123,6 +123,25 @@ await step("play", async () => {
   return { apart, blocked, stopped, still: (await now(page)) === stopped, shown, before: before.mean, after: after.mean };
 });
 
+await step("hidden", async () => {
+  await seek(page, 0);
+  return page.evaluate(async () => {
+    const { player, desk } = window.voxface;
+    const real = window.requestAnimationFrame;
+    const waiting = [];
+    window.requestAnimationFrame = (frame) => waiting.push(frame); // as in a tab that nobody sees
+    player.play();
+    await new Promise((done) => setTimeout(done, 400));
+    const unseen = document.getElementById("time").textContent;
+    window.requestAnimationFrame = real;
+    waiting.forEach((frame) => real(frame));
+    await new Promise((done) => real(() => real(done)));
+    const [heard, shown] = [player.sound.currentTime, document.getElementById("time").textContent];
+    player.pause();
+    return { unseen, heard, shown: Number(shown.slice(2)), frames: waiting.length, view: desk.view.fromS };
+  });
+});
+
 await step("mouth", async () => {
   await page.evaluate(() => window.voxface.app.headMotion(false));
   await page.click('[data-camera="mouth"]');
