@@ -241,6 +241,8 @@ def test_odd_sizes_are_made_even_for_films_only(tmp_path: Path) -> None:
         ({"source": "nan.json"}, "E-CLIP", "nan.json"),
         ({"source": "none.npz"}, "E-CLIP", "0 frames"),
         ({"source": "odd.npz"}, "E-RIG-MISSING", "antenna"),
+        ({"head": "x.npz"}, "E-HEAD", "x.npz"),
+        ({"output": "sound.mp4", "audio": "sound.mp4"}, "E-USAGE", "is an input"),
         ({"audio": "none.npz"}, "E-AUDIO-FORMAT", "none.npz"),
         ({"output": "x.npz/y.mp4"}, "E-OUTPUT", "cannot write"),
     ],
@@ -256,6 +258,7 @@ def test_what_cannot_be_rendered_is_told_in_one_sentence(
     Path("nan.json").write_text(
         '{"format":"voxface-animation","version":1,"fps":30,"names":["jawOpen"],"frames":[[NaN]]}'
     )
+    Path("sound.mp4").write_bytes(b"")
     before = sorted(tmp_path.iterdir())
     answer = run(**({"source": "x.npz", "output": "x.mp4"} | options))
     assert answer["error"]["code"] == code, answer

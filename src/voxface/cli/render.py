@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -59,6 +60,7 @@ def render(
         from voxface.render.video import fitting, is_numbered, suffix_of
 
         suffix = suffix_of(output)
+        _keep_inputs(output, [name for name in (source, audio, compare) if name])
         if at and (suffix != ".png" or is_numbered(output)):
             raise UsageError("--at chooses the moment of one PNG.", hint="Use --from and --to.", source=output)
         view = view_named(camera, light, fitting(parsed_size(size), suffix), background)
@@ -70,6 +72,12 @@ def render(
         else:
             count = _film_file(out, film, output, _sound(shown, suffix, audio))
         _report(out, film, output, count, time.perf_counter() - began)
+
+
+def _keep_inputs(output: str, inputs: list[str]) -> None:
+    for name in inputs:
+        if os.path.exists(output) and os.path.exists(name) and os.path.samefile(output, name):
+            raise UsageError(f"the output {output} is an input.", hint="Choose another name with -o.", source=name)
 
 
 def parsed_size(text: str) -> tuple[int, int]:
