@@ -26,7 +26,12 @@ export interface OpenedHead {
   readonly foreign: boolean;
 }
 
-const FACE_HEIGHT_M = 0.2; // of our head's moving parts, chin to brows: foreign heads are framed alike
+/** The box of what moves on our own head, measured: all of it, or only what vowels and blinks move. Foreign heads are
+ * placed so that theirs lies alike. */
+const OUR_BOX = {
+  whole: { size_m: 0.177, middle: new Vector3(0, -0.01, 0.048) },
+  vowels: { size_m: 0.151, middle: new Vector3(0, -0.023, 0.047) },
+};
 
 /**
  * Read a head.
@@ -110,13 +115,15 @@ async function neckOf(gltf: GLTF, json: Json, ours: boolean): Promise<Neck | nul
 
 /** The box of everything that the matched targets move, at rest; a whole body with one mesh shows its face. */
 function framingOf(puppet: Puppet): Framing {
-  const links = puppet.matching(ARKIT).links;
+  const { links, matched } = puppet.matching(ARKIT);
   const binds = links.flatMap((link) => [...(puppet.targets.get(link.target) ?? [])]);
   const box = new Box3();
   for (const bind of binds) growBy(box, bind);
   if (box.isEmpty()) box.setFromObject(puppet.root);
   const size = box.getSize(new Vector3());
-  return { middle: box.getCenter(new Vector3()), scale: Math.max(size.x, size.y, 1e-6) / FACE_HEIGHT_M };
+  const ours = matched.length > 0 ? OUR_BOX.whole : OUR_BOX.vowels;
+  const scale = Math.max(size.x, size.y, 1e-6) / ours.size_m;
+  return { middle: box.getCenter(new Vector3()).addScaledVector(ours.middle, -scale), scale };
 }
 
 function growBy(box: Box3, { mesh, index }: Bind): void {

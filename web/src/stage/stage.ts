@@ -243,12 +243,12 @@ export class Stage {
   readonly #lose = (event: Event): void => {
     event.preventDefault(); // else the browser never gives it back
     this.#lost = true;
+    this.#lamps.forget(); // now: what belongs to the old context cannot be freed in the new one
     this.onLost(LOST);
   };
 
   readonly #restore = (): void => {
     this.#lost = false; // three has put everything else in place again
-    this.#lamps.forget();
     this.#dress();
     this.onRestored();
   };
