@@ -143,7 +143,7 @@ export class Lane {
     button.title = note ? `${name}: ${note}` : name;
     button.addEventListener("click", () => select(name));
     const label = document.createElement("span");
-    label.textContent = name;
+    label.append(...broken(name));
     label.className = note ? "label noted" : "label";
     const values = document.createElement("span");
     values.className = "values";
@@ -155,6 +155,11 @@ export class Lane {
     button.append(label, values);
     return button;
   }
+}
+
+/** A name that may be broken before its capitals, where a lane is narrow. */
+function broken(name: string): Node[] {
+  return name.split(/(?=[A-Z])/).flatMap((part) => [document.createElement("wbr"), new Text(part)]);
 }
 
 /** Rounded, without the minus of -0.0. */
