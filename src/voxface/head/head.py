@@ -9,9 +9,9 @@ import numpy as np
 
 from voxface.stream import Array
 
-PARTS = ("skin", "eyes", "mouth", "hair")
+PARTS = ("skin", "eyes", "mouth", "hair", "cloth")
 """What a head is made of, one material each: skin with lips and lids; eyeballs; teeth, gums, tongue and the inside of
-the mouth; brows, lashes and hair."""
+the mouth; brows, lashes and hair; the jersey."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
