@@ -68,12 +68,12 @@ def whole_curve(shown: Shown, first_s: float, last_s: float) -> Html:
     what = "how far the lip gaps are apart" if len(shown.clips) > 1 else "lip gap"
     drawing = tag(
         "svg",
-        tag("path", d=path(x, LOW - 4 - np.maximum(thin, 0) / top * (LOW - 8)), class_="line1"),
+        tag("path", d=path(x, LOW - 4 - np.maximum(thin, 0) / top * (LOW - 8)), class_=f"line{len(shown.clips) - 1}"),
         tag("path", d=f"M{bar[0]:.1f} {LOW - 2}h{bar[1]:.1f}", class_="piece"),
         viewBox=f"0 0 {WIDTH} {LOW}", preserveAspectRatio="none", class_="whole", aria_hidden="true",
     )  # fmt: skip
-    where = f"{clock_text(first_s)} to {clock_text(last_s)}"
-    words = f"All {clock_text(length_s)}: {what}. Below, large and with sound: {where} (the bar)."
+    part = f"{clock_text(last_s - first_s)} from {clock_text(first_s)} on"
+    words = f"All {clock_text(length_s)}: {what}. Below, large: {part} (the bar)."
     return join(tag("p", words, class_="note"), drawing)
 
 
