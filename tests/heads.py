@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from voxface.export.glb import pack
 from voxface.face.rig import ARKIT
 from voxface.head.head import Head, Part
+from voxface.head.measure import report
 from voxface.stream import Array
 
 
@@ -59,6 +61,13 @@ def changed(data: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
     document = json.loads(data[20 : 20 + length])
     change(document)
     return pack(document, data[28 + length :])
+
+
+def few_poses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a report look at few combinations, to be quick."""
+    few = ("rest", "open", "closed jaw open", "press", "blink")
+    monkeypatch.setattr(report, "COMBINATIONS", {name: report.COMBINATIONS[name] for name in few})
+    monkeypatch.setattr(report, "SHUT", ("rest",))
 
 
 def saved(folder: Path, data: bytes) -> Path:

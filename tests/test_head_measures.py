@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.heads import ball, ball_head, part
+from tests.heads import ball, ball_head, few_poses, part
 from voxface.face.rig import ARKIT
 from voxface.head.head import Head
 from voxface.head.measure import report
@@ -181,9 +181,7 @@ def test_pieces_and_welding() -> None:
 def test_the_report_judges(head: Head, monkeypatch: pytest.MonkeyPatch) -> None:
     """A head of balls fails where it must (eyes without lids, targets that do nothing, too few vertices told) and
     passes where it can; a head without a mouth is told and not measured further."""
-    few = ("rest", "open", "closed jaw open", "press", "blink")
-    monkeypatch.setattr(report, "COMBINATIONS", {name: report.COMBINATIONS[name] for name in few})
-    monkeypatch.setattr(report, "SHUT", ("rest",))
+    few_poses(monkeypatch)
     told: list[str] = []
     found = {finding.what: finding for finding in report.measure(head, told.append)}
     assert len(told) == len(found)

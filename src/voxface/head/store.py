@@ -9,7 +9,13 @@ from voxface.files import atomic_write
 from voxface.head.head import Head
 
 ORIGIN = Origin("voxface head build", "2026 the voxface authors", "Apache-2.0")
-LOOKS = {"skin": Look(0.55), "eyes": Look(0.08), "mouth": Look(0.3), "hair": Look(0.75, double_sided=True)}
+LOOKS = {
+    "skin": Look(0.55),
+    "eyes": Look(0.08),
+    "mouth": Look(0.3),
+    "hair": Look(0.75, double_sided=True),
+    "cloth": Look(0.9),
+}
 """How the material of each part answers light."""
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voxface.head.measure.shape import Shape
+from voxface.head.measure.shape import Shape, bounds
 from voxface.stream import Array
 
 CELL = 0.004  # metres: a little more than the edge of a triangle
@@ -28,15 +28,22 @@ class Crossings:
         return Crossings(self.pairs[kept], self.depth[kept])
 
 
-def crossings(shape: Shape, first: str, second: str, welded: Array | None = None) -> Crossings:
+def crossings(
+    shape: Shape, first: str, second: str, welded: Array | None = None, moved: Array | None = None
+) -> Crossings:
     """Crossing pairs between two parts, or of one with itself. Triangles that share a corner do not count.
 
     Args:
         welded: see `weld`, of the head at rest; else points in one place of this shape are one.
+        moved: (triangles,) bool: only pairs with one of these at least; None: all.
     """
-    one, two = (np.flatnonzero(shape.owner == shape.of(name)) for name in (first, second))
+    one, two = (shape.owner == shape.of(name) for name in (first, second))
     corners = shape.points[shape.triangles]
-    pairs = _near(corners, one, two)
+    moved = np.ones(len(corners), bool) if moved is None else moved
+    pairs = _near(corners, np.flatnonzero(one & moved), np.flatnonzero(two))
+    if first != second:
+        more = _near(corners, np.flatnonzero(one & ~moved), np.flatnonzero(two & moved))
+        pairs = np.concatenate([pairs, more])
     names = (weld(shape.points) if welded is None else welded)[shape.triangles]
     shared = (names[pairs[:, 0]][:, :, None] == names[pairs[:, 1]][:, None, :]).any((1, 2))
     pairs = pairs[~shared]
@@ -66,7 +73,7 @@ def pieces(triangles: Array) -> Array:
 
 def _near(corners: Array, one: Array, two: Array) -> Array:
     """Pairs of triangles, (pairs, 2), whose boxes overlap; found by the cells that they touch."""
-    low, high = corners.min(1), corners.max(1)
+    low, high = bounds(corners)
     cells_one, number_one = _cells(low[one], high[one])
     cells_two, number_two = _cells(low[two], high[two])
     order = np.argsort(cells_two, kind="stable")
@@ -75,11 +82,13 @@ def _near(corners: Array, one: Array, two: Array) -> Array:
     left = np.repeat(np.arange(len(cells_one)), count)
     rank = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
     a, b = one[number_one[left]], two[number_two[order[begin[left] + rank]]]
-    over = ((low[a] <= high[b]) & (low[b] <= high[a])).all(1)
-    a, b = a[over], b[over]
     a, b = np.minimum(a, b), np.maximum(a, b)
     keys = np.unique(a[a != b] * len(corners) + b[a != b])
-    return np.stack([keys // len(corners), keys % len(corners)], 1)
+    a, b = keys // len(corners), keys % len(corners)
+    over = np.ones(len(a), bool)
+    for axis in range(3):
+        over &= (low[a, axis] <= high[b, axis]) & (low[b, axis] <= high[a, axis])
+    return np.stack([a[over], b[over]], 1)
 
 
 def _cells(low: Array, high: Array) -> tuple[Array, Array]:

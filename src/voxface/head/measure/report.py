@@ -220,7 +220,7 @@ def _backs(head: Head) -> Iterator[Finding]:
 
 
 def _surfaces(head: Head) -> Iterator[Finding]:
-    """Pairs of triangles that cross by more than POKE, in all combinations.
+    """Pairs of triangles that cross by more than POKE, at rest and wherever a combination moves one of them.
 
     Pieces of skin that are set into each other, such as ears into a skull, are told and not judged.
     """
@@ -230,8 +230,9 @@ def _surfaces(head: Head) -> Iterator[Finding]:
     counts, worst, set_in = dict.fromkeys(SURFACES, 0), dict.fromkeys(SURFACES, ""), 0
     for name, pose in COMBINATIONS.items():
         posed = shape(head, pose)
+        moved = (np.abs(posed.points - rest.points).max(1) > 0)[posed.triangles].any(1) | (not pose)
         for parts in SURFACES:
-            found = crossings(posed, *parts, names).deeper(POKE)
+            found = crossings(posed, *parts, names, moved).deeper(POKE)
             same = piece[found.pairs[:, 0]] == piece[found.pairs[:, 1]]
             if parts == ("skin", "skin"):
                 set_in, found = max(set_in, int((~same).sum())), Crossings(found.pairs[same], found.depth[same])

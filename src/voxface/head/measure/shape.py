@@ -96,11 +96,12 @@ def look(
     corners = (_turned(shape.points - centre, yaw_deg, pitch_deg) / step)[shape.triangles]  # in pixels
     corners[..., 0] += columns / 2 - 0.5
     corners[..., 1] += rows / 2 - 0.5
-    low = np.maximum(np.ceil(corners[..., :2].min(1)), 0).astype(int)
-    high = np.minimum(np.floor(corners[..., :2].max(1)), (columns - 1, rows - 1)).astype(int)
+    least, most = bounds(corners)
+    low = np.maximum(np.ceil(least[:, :2]), 0).astype(int)
+    high = np.minimum(np.floor(most[:, :2]), (columns - 1, rows - 1)).astype(int)
     edge, other = (corners[:, 1:, :2] - corners[:, :1, :2]).transpose(1, 0, 2)
     area = edge[:, 0] * other[:, 1] - edge[:, 1] * other[:, 0]
-    kept = (high >= low).all(1) & (corners[..., 2].max(1) > -DEEP / step) & (np.abs(area) > 1e-9)
+    kept = (high >= low).all(1) & (most[:, 2] > -DEEP / step) & (np.abs(area) > 1e-9)
     corners, low, spans, owner, area = corners[kept], low[kept], (high - low + 1)[kept], shape.owner[kept], area[kept]
     number, pixel, depth = _hits(corners, low, spans, columns)
     best = np.full(rows * columns, -np.inf)
@@ -109,6 +110,12 @@ def look(
     met[pixel[first]], behind[pixel[first]] = owner[number[first]], area[number[first]] < 0
     size = rows, columns
     return Picture(met.reshape(size), best.reshape(size) * step, behind.reshape(size), step, centre)
+
+
+def bounds(corners: Array) -> tuple[Array, Array]:
+    """The boxes of triangles (triangles, 3, 3): (triangles, 3) least and most."""
+    a, b, c = corners.transpose(1, 0, 2)  # many times faster than min(1) and max(1)
+    return np.minimum(np.minimum(a, b), c), np.maximum(np.maximum(a, b), c)
 
 
 def _turned(points: Array, yaw_deg: float, pitch_deg: float) -> Array:
