@@ -14,7 +14,7 @@ LOOKS = {
     "eyes": Look(0.08),
     "mouth": Look(0.3),
     "hair": Look(0.75, double_sided=True),
-    "cloth": Look(0.9),
+    "cloth": Look(0.95),
 }
 """How the material of each part answers light."""
 
