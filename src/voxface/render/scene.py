@@ -108,6 +108,7 @@ MATERIALS: dict[str, Material] = {
     "eyes": Material((0.25, 0.22, 0.20), 200.0, 0.4, glint=0.9),
     "mouth": Material((0.20, 0.10, 0.08), 60.0, 0.25),
     "hair": Material((0.10, 0.10, 0.10), 16.0, 0.05, two_sided=True),
+    "cloth": Material((0.20, 0.20, 0.20), 8.0, 0.015),
 }
 
 
