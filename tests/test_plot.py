@@ -29,6 +29,7 @@ from voxface.render.lanes import LIP_GAP, choose, curve, lanes, most_moving, thi
 from voxface.render.panels import mel_colours
 from voxface.render.plot import Plot, draw_clip, draw_plot, span_of
 from voxface.render.sound import MOST_COLUMNS, sound_picture
+from voxface.render.strip import face_strip, moments
 from voxface.stream import run_whole
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -167,7 +168,24 @@ def test_the_mel_and_wave_are_those_of_the_sound() -> None:
     part = sound_picture([samples], rate, 1.0, 2.0)
     assert (part.start_s, part.heard_s, part.mel_s, len(part.mel_db)) == (1.0, 1.0, 0.01, 101)
     np.testing.assert_allclose(part.mel_db[50], rows[150], atol=1e-3)
+    early = sound_picture([samples], rate, -0.5, 0.5)
+    assert (early.start_s, early.heard_s) == (0.0, 0.5)
     assert mel_colours(np.array([-80.0, 20.0])).tolist() == [[247, 248, 250], [21, 44, 74]]
+
+
+def test_faces_stand_at_even_times_or_at_phones() -> None:
+    """The middles of equal parts; with phones, the centres next to these, no phone twice, silences never."""
+    assert moments(4, (1.0, 3.0)) == (1.25, 1.75, 2.25, 2.75)
+    phones = [(0.0, 0.2, ""), (0.2, 0.4, "m"), (0.4, 0.5, "aa"), (0.5, 0.6, "b"), (0.6, 2.0, "")]
+    assert moments(2, (0.0, 2.0), phones) == pytest.approx((0.45, 0.55))
+    assert moments(9, (0.0, 2.0), phones) == pytest.approx((0.3, 0.45, 0.55))
+    open_jaw = talking(30, jawOpen=1.0)
+    strip = face_strip([open_jaw, talking(30)], (0.0, 0.26), (48, 64), phones)
+    assert [picture.shape for picture in strip.pictures] == [(128, 48, 3)] * 2
+    assert strip.labels == ("", "m")
+    shut, opened = strip.pictures[0].astype(int), strip.pictures[1].astype(int)
+    assert np.abs(opened - shut)[:64].max() > 20, "the jaw opens"
+    assert np.abs(opened - shut)[64:].max() == 0, "the other face rests"
 
 
 def test_what_cannot_be_drawn_is_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from voxface.cli.output import Output, running
 
 if TYPE_CHECKING:
     from voxface.cli.shown import Face
+    from voxface.face.clip import FaceClip
     from voxface.render.panels import Strip
     from voxface.render.sound import SoundPicture
 
@@ -88,7 +90,7 @@ def _draw(out: Output, shown: list[Face], wanted: Wanted, output: str) -> None:
         span_s=span_s,
         sound=sound,
         phones=phones,
-        strip=_strip(shown[0], wanted, phones, span_s) if wanted.faces else None,
+        strip=_strip(clips, wanted, phones, span_s) if wanted.faces else None,
         title=wanted.title or (shown[0].name if len(shown) == 1 else ""),
     )
     draw_plot(drawn, output, wanted.width_in)
@@ -116,10 +118,10 @@ def _sound(path: str | None, span_s: tuple[float, float]) -> SoundPicture | None
         return sound_picture(audio.blocks(), audio.rate_hz, *span_s)
 
 
-def _strip(face: Face, wanted: Wanted, phones: PhoneLabels, span_s: tuple[float, float]) -> Strip:
+def _strip(clips: Sequence[FaceClip], wanted: Wanted, phones: PhoneLabels, span_s: tuple[float, float]) -> Strip:
     from voxface.figure import PNG_DPI
     from voxface.render.strip import face_strip, moments
 
     times_s = moments(wanted.faces, span_s, phones)
     side = min(int(wanted.width_in * PNG_DPI / len(times_s) * 0.82) + 1, 1024)
-    return face_strip(face.clip, times_s, (side, round(side * 1.2)), phones, wanted.camera)
+    return face_strip(clips, times_s, (side, round(side * 1.2)), phones, wanted.camera)

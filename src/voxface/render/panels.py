@@ -159,11 +159,12 @@ def draw_wave(axes: Any, sound: SoundPicture, span_s: tuple[float, float]) -> No
     axes.set(xlim=span_s, ylim=(-loudest, loudest))
 
 
-def draw_strip(axes: Any, strip: Strip, span_s: tuple[float, float], foot: float) -> None:
+def draw_strip(axes: Any, strip: Strip, span_s: tuple[float, float], foot: float, clips: int = 1) -> None:
     """Faces side by side, each with a line from its foot to its moment on the clock.
 
     Args:
         foot: share of the height, at the bottom, that the lines take.
+        clips: whose faces stand one above the other; of several, each row is marked with its colour.
     """
     bare(axes)
     width = 1 / len(strip.pictures)
@@ -174,4 +175,7 @@ def draw_strip(axes: Any, strip: Strip, span_s: tuple[float, float], foot: float
             axes.text(left + 0.06 * width, 0.97, strip.labels[place], fontsize=SMALL, color=INK, va="top")
         moment = (time_s - span_s[0]) / (span_s[1] - span_s[0])
         axes.plot(((place + 0.5) * width, moment), (foot, 0), color=SOFT, linewidth=0.7, clip_on=False)
+    for place, colour in enumerate(COLOURS[:clips] if clips > 1 else ()):
+        ends = (1 - (1 - foot) * (place + part) / clips for part in (0.04, 0.96))
+        axes.plot((-0.006, -0.006), tuple(ends), color=colour, linewidth=3, clip_on=False, solid_capstyle="butt")
     axes.set(xlim=(0, 1), ylim=(0, 1))

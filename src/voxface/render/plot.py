@@ -137,7 +137,7 @@ def _figure(plot: Plot, shown: Sequence[Lane], width_in: float) -> Any:
     panels = []
     if plot.strip:
         axes = sheet.panel(strip_in + _LINES_IN, 0.0)
-        draw_strip(axes, plot.strip, plot.span_s, _LINES_IN / (strip_in + _LINES_IN))
+        draw_strip(axes, plot.strip, plot.span_s, _LINES_IN / (strip_in + _LINES_IN), len(plot.clips))
     panels += _draw_lanes(sheet, plot, shown)
     panels += _draw_sound(sheet, plot)
     _draw_clock(sheet, panels, plot)

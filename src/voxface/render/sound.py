@@ -41,9 +41,10 @@ def sound_picture(blocks: Iterable[Array], rate_hz: int, first_s: float, last_s:
 
     Args:
         blocks: (n,) float32 samples each, from second 0.
-        first_s, last_s: seconds from 0, rising.
+        first_s, last_s: seconds, rising; before second 0 there is no sound.
     """
-    first, last = round(first_s * SAMPLE_RATE_HZ), max(round(last_s * SAMPLE_RATE_HZ), round(first_s * SAMPLE_RATE_HZ))
+    first = max(round(first_s * SAMPLE_RATE_HZ), 0)
+    last = max(round(last_s * SAMPLE_RATE_HZ), first)
     stretch = math.ceil(max(last - first, 1) / MOST_COLUMNS)
     wave = np.zeros((-(-(last - first) // stretch), 2), np.float32)
     mel = np.full((1 + (last - first) // ROW_HOP, LogMel().bands), FLOOR_DB, np.float32)

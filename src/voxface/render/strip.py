@@ -41,18 +41,21 @@ def faces_at(
 
 
 def face_strip(
-    clip: FaceClip,
+    clips: Sequence[FaceClip],
     times_s: Sequence[float],
     size: tuple[int, int],
     phones: Phones = (),
     camera: str = "front",
     head: Head | None = None,
 ) -> Strip:
-    """A strip of a plot; where phones are known, each face says which one it speaks."""
+    """A strip of a plot, the faces of several clips one above the other; where phones are known, each moment says which
+    one is spoken."""
     spoken = tuple(
         next((label for start, end, label in phones if start <= time_s < end), "") for time_s in times_s
     ) if phones else ()  # fmt: skip
-    return Strip(tuple(times_s), tuple(faces_at(clip, times_s, size, camera, head)), spoken)
+    rows = [faces_at(clip, times_s, size, camera, head) for clip in clips]
+    stacked = [np.concatenate(column) for column in zip(*rows, strict=True)]
+    return Strip(tuple(times_s), tuple(stacked), spoken)
 
 
 def moments(count: int, span_s: tuple[float, float], phones: Phones = ()) -> tuple[float, ...]:
