@@ -121,6 +121,24 @@ def test_the_validator_script_fails_on_a_bad_file(data: bytes, tmp_path: Path) -
     assert json.loads(done.stdout)["errors"] > 0
 
 
+@pytest.mark.parametrize("compact", [True, False])
+def test_three_js_reads_the_same_face(compact: bool, tmp_path: Path) -> None:
+    """Another program's reader gives our parts, joints and target names, and the same moves to 1e-6 m of their sums."""
+    node = shutil.which("node")
+    if node is None or not (ROOT / "web/node_modules/three").is_dir():
+        pytest.skip("needs node and `npm ci` in web/ (three)")
+    head = load_head()
+    path = saved(tmp_path, head_bytes(head, compact))
+    done = subprocess.run([node, ROOT / "tests/three_reads.mjs", path], capture_output=True, text=True, timeout=60)
+    meshes = json.loads(done.stdout)
+    assert [mesh["material"] for mesh in meshes] == [part.name for part in head.parts], done.stderr
+    for mesh, part in zip(meshes, head.parts, strict=True):
+        assert mesh["vertices"] == len(part.positions)
+        assert mesh["joints"] == ["neck", "head"]
+        assert tuple(mesh["moves"]) == head.targets
+        np.testing.assert_allclose(list(mesh["moves"].values()), part.moves.sum(1, dtype=np.float64), rtol=0, atol=1e-6)
+
+
 def _sparse(document: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = next(one["sparse"] for one in document["accessors"] if "sparse" in one)
     return found
