@@ -146,9 +146,9 @@ export class Stage {
     this.draw(); // at once: a canvas is empty after its size changed
   }
 
-  /** Draw if anything changed since the last time; true if it did. */
+  /** Draw if anything changed since the last time; true if it did. The page shows through until there is a head. */
   draw(): boolean {
-    if (!this.#renderer || this.#lost) return false;
+    if (!this.#renderer || this.#lost || !this.#held[0]) return false;
     this.cost.begin();
     const moving = this.#views.step(performance.now());
     const drawn = moving || this.#changed;
@@ -256,9 +256,10 @@ export class Stage {
 
 /** Null where there is no WebGL 2; three itself would complain on the console. */
 function rendererOn(canvas: HTMLCanvasElement): WebGLRenderer | null {
-  const context = canvas.getContext("webgl2", { antialias: true, alpha: false, powerPreference: "low-power" });
+  const context = canvas.getContext("webgl2", { antialias: true, powerPreference: "low-power" });
   if (!context) return null;
   const renderer = new WebGLRenderer({ canvas, context, antialias: true });
+  renderer.debug.checkShaderErrors = import.meta.env.DEV; // asking waits for the compiler
   renderer.toneMapping = ACESFilmicToneMapping; // of foreign heads; looks.ts has its own
   return renderer;
 }
