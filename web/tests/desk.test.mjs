@@ -10,6 +10,8 @@ const { Curve, Rows, curvesOfPeaks } = await source("desk/series.ts");
 const { Timeline, clock, rulerStep } = await source("desk/timeline.ts");
 const { difference, tune, activity } = await source("desk/compare.ts");
 const { headCurves } = await source("desk/headlanes.ts");
+const { lipGap, lipGains } = await source("desk/lips.ts");
+const { NEUTRAL } = await source("gains.ts");
 
 /** A curve of `count` values among `stride` others, that a person could not guess. */
 function wild(count, stride = 3, first = 1, rate = 60, startS = 0) {
@@ -113,6 +115,17 @@ test("head pose is told in degrees and centimetres: yaw to the left, pitch down,
   assert.deepEqual(frame(1), [0, 10, 0, 1, -2, 3]);
   assert.deepEqual(frame(2), [0, 0, -5, 1, -2, 3]);
   assert.deepEqual(headCurves({ ...clip, head: null }), []);
+});
+
+test("the lip gap is the house's formula, under gains, and none without its channels", () => {
+  const parts = { jawOpen: 0.5, mouthClose: 0.2, mouthLowerDownLeft: 0.4, mouthLowerDownRight: 0.4 };
+  const all = { eyeBlinkLeft: 1, ...parts, mouthUpperUpLeft: 0.2, mouthUpperUpRight: 0 };
+  const clip = { channels: Object.keys(all), weights: Float32Array.from(Object.values(all)), frames: 1, fps: 1, startS: 0 };
+  assert.ok(Math.abs(lipGap(clip, NEUTRAL).at(0) - (0.5 - 0.2 + 0.125 * (0.4 + 0.4 + 0.2))) < 1e-6);
+  const gains = { gain: { jawOpen: 3, mouthClose: 0 }, offset: {} };
+  assert.ok(Math.abs(lipGap(clip, gains).at(0) - (1 + 0.125)) < 1e-6); // 3 * 0.5 is clipped to 1
+  assert.notEqual(lipGains(gains), lipGains(NEUTRAL));
+  assert.equal(lipGap({ ...clip, channels: ["jawOpen"], weights: new Float32Array(1) }, NEUTRAL), null);
 });
 
 test("zooming keeps the second under the pointer, and stays within the recording", () => {

@@ -11,7 +11,8 @@ import type { Timeline } from "./timeline";
  * region: id of its group
  * scale:  lowest and highest value of the lane
  * unit:   behind a value; "" for weights
- * note:   why the curve means little, or ""
+ * note:   what a person should know of it, or ""
+ * observed: false: a source could not measure it
  */
 export interface LaneSource {
   readonly name: string;
@@ -19,6 +20,7 @@ export interface LaneSource {
   readonly scale: readonly [number, number];
   readonly unit: string;
   readonly note: string;
+  readonly observed: boolean;
   readonly a: Curve | null;
   readonly b: Curve | null;
 }
@@ -38,7 +40,7 @@ export class Lane {
   private readonly stats = document.createElement("span");
 
   constructor(
-    readonly source: LaneSource,
+    public source: LaneSource,
     select: (name: string) => void,
   ) {
     this.element.className = "lane lane-grid";
@@ -58,6 +60,12 @@ export class Lane {
   get activity(): number {
     const { a, b } = this.source;
     return (this.moved ??= Math.max(a ? activity(a) : 0, b ? activity(b) : 0));
+  }
+
+  /** Another curve for A. */
+  replace(a: Curve | null): void {
+    this.source = { ...this.source, a };
+    this.apart = this.moved = undefined;
   }
 
   /** What the sliders make of A; false where nothing changed. */
@@ -136,7 +144,7 @@ export class Lane {
   }
 
   private head(select: (name: string) => void): HTMLElement {
-    const { name, note, a, b } = this.source;
+    const { name, note, observed, a, b } = this.source;
     const button = document.createElement("button");
     button.type = "button";
     button.className = "gutter name";
@@ -144,7 +152,7 @@ export class Lane {
     button.addEventListener("click", () => select(name));
     const label = document.createElement("span");
     label.append(...broken(name));
-    label.className = note ? "label noted" : "label";
+    label.className = observed ? "label" : "label noted";
     const values = document.createElement("span");
     values.className = "values";
     for (const curve of [a, b]) {

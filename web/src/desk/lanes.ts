@@ -1,13 +1,14 @@
 // The lanes of all channels: grouped, found, sorted; each drawn only while it is on the screen.
 
 import type { Clip } from "../clip";
-import type { Gains } from "../gains";
+import { type Gains, NEUTRAL } from "../gains";
 import { REGIONS, regionOf } from "../regions";
 import { STILL } from "./compare";
 import { Gesture, type GestureEvents } from "./gesture";
 import { HEAD_LANES, headCurves } from "./headlanes";
 import type { Ink } from "./ink";
 import { Lane, type LaneSource } from "./lane";
+import { LIP_GAP, lipGains, lipGap } from "./lips";
 import { Overlay } from "./overlay";
 import { Curve } from "./series";
 import type { Timeline } from "./timeline";
@@ -36,6 +37,8 @@ export class Lanes {
   private look: LanesLook = { search: "", moving: false, tall: false, order: "region" };
   private size = { width: 0, height: 0 };
   private due = new Set<Lane>();
+  private a: Clip | null = null;
+  private gapOf = lipGains(NEUTRAL); // what the drawn lip gap was made of
   private frame = 0;
 
   /** list: scrolls; its parent carries the playhead. */
@@ -53,6 +56,7 @@ export class Lanes {
   setClips(a: Clip | null, b: Clip | null): void {
     this.seen.disconnect();
     this.due.clear();
+    [this.a, this.gapOf] = [a, lipGains(NEUTRAL)];
     this.lanes = sources(a, b).map((source) => new Lane(source, (name) => this.events.select(name)));
     for (const lane of this.lanes) {
       new Gesture(lane.element.querySelector("canvas")!, this.timeline, this.events, false);
@@ -74,12 +78,24 @@ export class Lanes {
   }
 
   /** Gains of A. */
-  setGains({ gain, offset }: Gains): void {
+  setGains(gains: Gains): void {
+    const { gain, offset } = gains;
+    this.tuneGap(gains);
     for (const lane of this.lanes) {
       const { name, unit } = lane.source;
       if (unit || !regionOf(name)) continue; // gains are for ARKit channels only
       if (lane.setTuning({ gain: gain[name] ?? 1, offset: offset[name] ?? 0 })) this.draw(lane);
     }
+  }
+
+  /** The lip gap is made anew where the channels that it is made of are tuned. */
+  private tuneGap(gains: Gains): void {
+    const lane = this.lanes.find(({ source }) => source.name === LIP_GAP);
+    const key = lipGains(gains);
+    if (!lane || !this.a || key === this.gapOf) return;
+    this.gapOf = key;
+    lane.replace(lipGap(this.a, gains));
+    this.draw(lane);
   }
 
   select(name: string | null): void {
@@ -212,14 +228,21 @@ function details(label: string): HTMLDetailsElement {
   return group;
 }
 
-/** A lane per channel of either clip, in the order of the regions, then head pose, then names that are no ARKit's. */
+/** The lip gap, a lane per channel of either clip in the order of the regions, then head pose, then names that are no ARKit's. */
 function sources(a: Clip | null, b: Clip | null): LaneSource[] {
   const here = [...new Set([...(a?.channels ?? []), ...(b?.channels ?? [])])];
   const known = REGIONS.flatMap(({ channels }) => channels.filter((name) => here.includes(name)));
   const others = here.filter((name) => !regionOf(name));
   const [curvesA, curvesB] = [a ? Curve.ofClip(a) : [], b ? Curve.ofClip(b) : []];
   const lane = (name: string): LaneSource => weight(name, a, b, curvesA, curvesB);
-  return [...known.map(lane), ...poses(a, b), ...others.map(lane)];
+  return [...lips(a, b), ...known.map(lane), ...poses(a, b), ...others.map(lane)];
+}
+
+function lips(a: Clip | null, b: Clip | null): LaneSource[] {
+  const [one, other] = [a && lipGap(a, NEUTRAL), b && lipGap(b, NEUTRAL)];
+  const note = "how far the lips are apart, of jaw, lips and mouthClose";
+  const lane = { name: LIP_GAP, region: "jaw", scale: [0, 1], unit: "", note, observed: true } as const;
+  return one || other ? [{ ...lane, a: one, b: other }] : [];
 }
 
 function weight(name: string, a: Clip | null, b: Clip | null, curvesA: Curve[], curvesB: Curve[]): LaneSource {
@@ -227,6 +250,7 @@ function weight(name: string, a: Clip | null, b: Clip | null, curvesA: Curve[], 
   const blind = [a, b].filter((clip, slot) => clip?.observed[slot ? columnB : columnA] === false);
   return {
     ...{ name, region: regionOf(name)?.id ?? "other", scale: [0, 1], unit: "" },
+    observed: !blind.length,
     note: blind.length ? `not observed in ${blind.map((clip) => clip!.label).join(" and ")}` : "",
     a: curvesA[columnA] ?? null,
     b: curvesB[columnB] ?? null,
@@ -239,7 +263,7 @@ function poses(a: Clip | null, b: Clip | null): LaneSource[] {
   return HEAD_LANES.map(({ name, unit, reach }, index) => {
     const [one, other] = [curvesA[index] ?? null, curvesB[index] ?? null];
     const far = Math.max(reach, ...[one, other].flatMap((curve) => curve?.range().map(Math.abs) ?? []));
-    return { name, region: "head", scale: [-far, far], unit, note: "", a: one, b: other };
+    return { name, region: "head", scale: [-far, far], unit, note: "", observed: true, a: one, b: other };
   });
 }
 
