@@ -10,7 +10,7 @@ import typer
 
 from voxface.cli.flags import Debug, Json, Quiet, Verbose
 from voxface.cli.output import running
-from voxface.errors import UsageError
+from voxface.errors import MissingDependencyError, UsageError
 
 if TYPE_CHECKING:
     from voxface.evaluation.page_clip import Shown
@@ -49,7 +49,11 @@ def report(
         runs = [read_run(folder) for folder in folders if is_run(folder)]
         shown = _shown(files, audio, bundle, fps)
         out.say(f"drawing {output} ...")
-        write_page(output, evaluations, shown, runs, clips, faces)
+        try:
+            write_page(output, evaluations, shown, runs, clips, faces)
+        except MissingDependencyError as error:
+            out.say(f"no faces drawn: {error}")
+            write_page(output, evaluations, shown, runs, clips, with_faces=False)
         size = output.stat().st_size
         text = f"{output}: {size / 1e6:.1f} MB"
         out.result(text, output=str(output), bytes=size, evaluations=len(evaluations), runs=len(runs), clips=len(shown))

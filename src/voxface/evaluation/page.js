@@ -18,6 +18,7 @@ for (const card of document.querySelectorAll("article")) {
     const at = within(seconds), frame = Math.min(Math.floor(at * fps + 1e-6), gaps[0].length - 1);
     cursor.setAttribute("d", "M" + ((at / length) * 1000).toFixed(1) + " 0v150");
     curves.setAttribute("aria-valuenow", (from + at).toFixed(2));
+    curves.setAttribute("aria-valuetext", (from + at).toFixed(2) + " s");
     const parts = gaps.map((gap, place) => names[place] + " " + (isNaN(gap[frame]) ? "–" : gap[frame].toFixed(3)));
     said.textContent = (from + at).toFixed(2) + " s · lip gap: " + parts.join(", ");
     if (films) flip(at);

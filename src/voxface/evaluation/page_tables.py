@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from voxface.dataset.report_html import Html, join, tag
-from voxface.evaluation.group import TRUTH
 from voxface.evaluation.text import lag_text, number_text
 
 Numbers = Mapping[str, Any]
@@ -16,11 +15,18 @@ Numbers = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A number of report.json: its key, what people call it, and whether high, low or near one is good."""
+    """A number of report.json.
+
+    key:      in a predictor's row
+    label:    what people call it
+    good:     high, low, near zero or near one
+    compared: its name in "worse_than" (group.COMPARED); empty: nobody is compared by it
+    """
 
     key: str
     label: str
     good: str
+    compared: str = ""
     places: int = 3
 
     def of(self, row: Numbers) -> float | None:
@@ -45,23 +51,23 @@ class Measure:
 
 
 MEASURES = (
-    Measure("r", "lip-gap r", "high"),
-    Measure("speech_r", "r in speech", "high"),
+    Measure("r", "lip-gap r", "high", "lip-gap r"),
+    Measure("speech_r", "r in speech", "high", "lip-gap r in speech"),
     Measure("aligned_r", "r at best lag", "high"),
     Measure("jaw_r", "jawOpen r", "high"),
-    Measure("mouth_r", "mouth r", "high"),
-    Measure("mouth_mae", "mouth MAE", "low", 4),
-    Measure("all_r", "all r", "high"),
-    Measure("all_mae", "all MAE", "low", 4),
-    Measure("recall", "closure recall", "high"),
+    Measure("mouth_r", "mouth r", "high", "mouth r"),
+    Measure("mouth_mae", "mouth MAE", "low", "mouth MAE", 4),
+    Measure("all_r", "all r", "high", "overall r"),
+    Measure("all_mae", "all MAE", "low", "overall MAE", 4),
+    Measure("recall", "closure recall", "high", "closure recall minus false rate"),
     Measure("false_rate", "false closures", "low"),
-    Measure("auc", "closure AUC", "high"),
-    Measure("lag_ms", "lag ms", "zero"),
-    Measure("jitter", "jitter", "one", 2),
-    Measure("range_ratio", "range", "one", 2),
-    Measure("silence", "opening in silence", "low"),
+    Measure("auc", "closure AUC", "high", "closure AUC"),
+    Measure("lag_ms", "lag ms", "zero", "|lag|", 0),
+    Measure("jitter", "jitter", "one", "jitter", 2),
+    Measure("range_ratio", "range", "one", "range", 2),
+    Measure("silence", "opening in silence", "low", "opening in silence"),
 )
-"""What the tables compare, as evaluation.group does."""
+"""The rows of the tables."""
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "") -> Html:
@@ -83,19 +89,16 @@ def group_table(name: str, group: Numbers) -> Html:
     for measure in MEASURES:
         if any(measure.of(row) is not None for row in rows):
             cells = [tag("td", measure.text(row)) for row in rows[1:]]
-            lines.append([measure.label, _judged_cell(measure, rows), *cells])
+            lines.append([measure.label, _judged_cell(measure, group), *cells])
     kind = ", synthetic speech" if group["synthetic"] else ""
     caption = f"{name}: {group['clips']} clips, {group['seconds']:.0f} s{kind}"
     return join(table(["", *(row["predictor"] for row in rows)], lines, caption), _losses(group))
 
 
-def _judged_cell(measure: Measure, rows: Sequence[Numbers]) -> Html:
-    own = measure.of(rows[0])
-    bad = -math.inf if own is None else measure.badness(own)
-    known = [(row["predictor"], measure.of(row)) for row in rows[1:] if row["predictor"] != TRUTH]
-    better = [name for name, value in known if value is not None and measure.badness(value) < bad]
+def _judged_cell(measure: Measure, group: Numbers) -> Html:
+    better = [loss["baseline"] for loss in group["worse_than"] if loss["measure"] == measure.compared]
     title = f"better: {', '.join(better)}" if better else None
-    return tag("td", measure.text(rows[0]), class_="worse" if better else "judged", title=title)
+    return tag("td", measure.text(group["predictors"][0]), class_="worse" if better else "judged", title=title)
 
 
 def _losses(group: Numbers) -> Html:
@@ -129,7 +132,8 @@ def _group_changes(group: str, before: Numbers, after: Numbers) -> list[list[str
         if was is None or now is None:
             continue
         worse = measure.badness(now) - measure.badness(was)
-        mark = "worse" if worse > 1e-9 else "better" if worse < -1e-9 else None
+        seen = abs(now - was) >= 0.5 * 10**-measure.places  # less cannot be seen in the numbers shown
+        mark = ("worse" if worse > 0 else "better") if seen else None
         sign = tag("td", f"{now - was:+.{measure.places}f} {mark or 'same'}", class_=mark)
         found.append((worse, [group, measure.label, measure.text(old), measure.text(new), sign]))
     return [row for _, row in sorted(found, key=lambda pair: -pair[0])]
