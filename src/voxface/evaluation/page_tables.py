@@ -75,7 +75,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "")
     first = tag("tr", *(tag("th", text, scope="col") for text in head))
     body = [tag("tr", tag("th", row[0], scope="row"), *(_cell(text) for text in row[1:])) for row in rows]
     title = tag("caption", caption) if caption else Html()
-    return tag("div", tag("table", title, tag("thead", first), tag("tbody", *body)), class_="wide", tabindex=0)
+    whole = tag("table", title, tag("thead", first), tag("tbody", *body))
+    return tag("div", whole, class_="wide", tabindex=0, role="region", aria_label=caption or head[0] or "table")
 
 
 def _cell(text: str) -> Html:
