@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from voxface.cli.flags import Debug, Json, Quiet, Verbose
@@ -61,6 +60,8 @@ def report(
 
 def _shown(files: list[str], audio: str | None, bundle: str, fps: float | None) -> list[Shown]:
     """A single clip alone; of several, every one beside the first."""
+    import numpy as np
+
     from voxface.cli.shown import face_of, is_clip_file
     from voxface.evaluation.page_likeness import compared
 

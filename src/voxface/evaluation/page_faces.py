@@ -10,7 +10,7 @@ from html import escape
 import numpy as np
 
 from voxface.audio.container import jpeg
-from voxface.dataset.report_html import Html, join, tag
+from voxface.dataset.report_html import Html, tag
 from voxface.evaluation.page_clip import Shown
 from voxface.face.gap import CLOSED_BELOW
 from voxface.head.head import Head
@@ -83,9 +83,9 @@ def strip(shown: Shown, head: Head | None = None) -> Html:
         return Html()
     times = [moment.time_s for moment in found]
     pictures = [picture for clip in shown.clips for picture in faces_at(clip, times, SIZE, head=head)]
-    words = [join(f"{moment.time_s:.2f} s", Html("<br>"), moment.why) for moment in found]
     buttons = [
-        tag("button", text, type="button", data_seek=f"{time_s:.4f}") for text, time_s in zip(words, times, strict=True)
+        tag("button", f"{one.time_s:.2f} s", Html("<br>"), one.why, type="button", data_seek=f"{one.time_s:.4f}")
+        for one in found
     ]
     names = " above, ".join(shown.labels) + (" below" if len(shown.labels) > 1 else "")
     return tag(
