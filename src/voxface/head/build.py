@@ -1,0 +1,148 @@
+"""The whole head: pieces put together, lit, and moved by every target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from voxface.face.rig import ARKIT
+from voxface.head.brows import brow
+from voxface.head.colours import shell_rows, skin_paint
+from voxface.head.ears import ear
+from voxface.head.eyes import eyeball
+from voxface.head.geometry import bump, normals, smooth, step
+from voxface.head.hair import hair
+from voxface.head.head import Head, Part
+from voxface.head.lashes import lashes
+from voxface.head.light import openness
+from voxface.head.mouth import teeth, tongue
+from voxface.head.piece import Moves, Piece, flipped, in_middle, pair, split, stacked
+from voxface.head.rig import Field, jaw_open, loose_places, rolled, skin_places
+from voxface.head.shell import BAG, EYE_COLUMNS, Shell, build_shell
+from voxface.head.targets import EYES, LEFT, MIDDLE, jaw_forward, jaw_left, tongue_out
+from voxface.stream import Array
+
+LEAST_MOVE, LEAST_TURN = 1e-5, 4e-3  # metres, and change of a normal: less is not kept
+FINENESS = 1e-7  # metres: places are rounded to it, so that the last bit of a sum does not matter
+
+Group = list[Piece]
+
+
+def build_head() -> Head:
+    """The head that comes with voxface; the same numbers every time."""
+    shell = build_shell()
+    groups = _groups(shell)
+    light = _light({name: stacked(group) for name, group in groups.items()})
+    return Head(tuple(_part(name, group, light[name]) for name, group in groups.items()), ARKIT)
+
+
+def _groups(shell: Shell) -> dict[str, Group]:
+    """Pieces of every part."""
+    whole = replace(Piece(shell.points, skin_paint(shell), shell.triangles), moves=_skin_moves(shell))
+    inside = np.isin(shell.triangles, shell_rows(shell, shell.mouth, slice(0, BAG - 1)))
+    skin, bag = split(whole, np.any(inside, axis=1))
+    return {
+        "skin": [skin, *pair(ear())],
+        "eyes": _eyes(),
+        "mouth": [bag, *_teeth_and_tongue()],
+        "hair": [hair(), *_brows(), *_lashes(shell)],
+    }
+
+
+def _skin_moves(shell: Shell) -> Moves:
+    at = skin_places(shell)
+    moves: Moves = {}
+    for name, field in LEFT.items():
+        here = field(at)
+        moves[f"{name}Left"], moves[f"{name}Right"] = here, flipped(here, shell.mirror)
+    for name, field in MIDDLE.items():
+        here = field(at)
+        moves[name] = (here + flipped(here, shell.mirror)) / 2
+    return moves
+
+
+def _eyes() -> Group:
+    eye = eyeball()
+    return pair(eye, {name: rolled(eye.points, *np.radians(v[:2])) - [0, 0, v[2]] for name, v in EYES.items()})
+
+
+def _teeth_and_tongue() -> Group:
+    upper, lower, tip = teeth("upper"), teeth("lower"), tongue()
+    jaw: dict[str, Field] = {"jawOpen": jaw_open, "jawForward": jaw_forward, "jawLeft": jaw_left}
+    back = 0.25 + 0.75 * step(0.035, 0.07, tip.points[:, 2])  # the root of the tongue hardly moves
+    out: dict[str, Field] = {"tongueOut": lambda at: tongue_out(at.points)}
+    return [upper, in_middle(lower, jaw, 1.0), in_middle(tip, jaw | out, back)]
+
+
+def _brows() -> Group:
+    left = brow()
+    at = loose_places(left.points)
+    return pair(left, {name: (LEFT | MIDDLE)[name](at) for name in ("browDown", "browOuterUp", "browInnerUp")})
+
+
+def _lashes(shell: Shell) -> Group:
+    upper = slice(0, EYE_COLUMNS // 2 + 1)
+    left, ride = lashes(shell.points[shell.eye[3, upper]], shell.points[shell.eye[2, upper]])
+    at = replace(loose_places(left.points), lid_column=ride, lid_share=np.ones(len(ride)))
+    return pair(left, {name: field(at) for name, field in LEFT.items() if name.startswith("eye")})
+
+
+# -- light and normals -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Shade:
+    power: float
+    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
+SHADES = {"skin": _Shade(0.85, (0.85, 1.25, 1.30)), "eyes": _Shade(0.28), "mouth": _Shade(0.07), "hair": _Shade(0.8)}
+
+
+def _light(raw: dict[str, Piece]) -> dict[str, Array]:
+    whole = stacked(list(raw.values()))
+    facing = np.concatenate([normals(p.points, p.triangles) for p in raw.values()])
+    light = openness(whole.points, facing, whole.triangles)
+    light = 0.5 * light + 0.5 * smooth(light[:, None], whole.triangles, 1)[:, 0]
+    cuts = np.cumsum([len(p.points) for p in raw.values()])[:-1]
+    return dict(zip(raw, np.split(light, cuts), strict=True))
+
+
+def _part(name: str, group: Group, light: Array) -> Part:
+    piece = stacked(group)
+    rest = normals(piece.points, piece.triangles)
+    if name == "skin":  # the inner corners of the eyes would look tired
+        folded = np.column_stack([np.abs(piece.points[:, 0]), piece.points[:, 1:]])
+        light = light + (0.86 - light) * bump(folded, (0.0170, 0.0370, 0.0780), (0.0080, 0.0100, 0.0150)) * (
+            light < 0.86
+        )
+    shade = np.clip(light, 0.02, 1)[:, None] ** (np.array(SHADES[name].tint) * SHADES[name].power)
+    moves, turns = _moved(group, piece, rest)
+    follow = step(-0.165, -0.085, piece.points[:, 1])
+    colours = np.clip(piece.colours * shade, 0, 1)
+    triangles = piece.triangles.astype(np.uint32)
+    return Part(
+        name, _single(piece.points, FINENESS), _single(rest), _single(colours), _single(follow), triangles, moves, turns
+    )
+
+
+def _moved(group: Group, piece: Piece, rest: Array) -> tuple[Array, Array]:
+    """What every target moves and turns, (targets, vertices, 3) each."""
+    moves = np.zeros((len(ARKIT), len(piece.points), 3), np.float32)
+    turns = np.zeros_like(moves)
+    for row, target in enumerate(ARKIT):
+        move = np.concatenate([one.move(target) for one in group])
+        move[np.abs(move).max(1) < LEAST_MOVE] = 0
+        if not move.any():
+            continue
+        base = moves[ARKIT.index("jawOpen")] if target == "mouthClose" else 0.0  # it makes sense on an open jaw only
+        before = normals(piece.points + base, piece.triangles) if target == "mouthClose" else rest
+        turn = normals(piece.points + base + move, piece.triangles) - before
+        turn[np.abs(turn).max(1) < LEAST_TURN] = 0
+        moves[row], turns[row] = _single(move, FINENESS), _single(turn)
+    return moves, turns
+
+
+def _single(values: Array, fineness: float = 1e-5) -> Array:
+    return np.ascontiguousarray(np.round(values / fineness) * fineness, np.float32)

@@ -1,0 +1,203 @@
+"""A small rig: hinge of the jaw, lids on the eyeball, soft fields of brows, cheeks, nose and lips.
+
+Every function gives displacements (n, 3) in metres of points (n, 3) at rest, for a control at 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from voxface.head.geometry import bump, step
+from voxface.head.sculpt import EYE
+from voxface.head.shell import (
+    BAG,
+    BORDER,
+    EYE_COLUMNS,
+    HALF_WIDTH,
+    MOUTH_COLUMNS,
+    MOUTH_RINGS,
+    Shell,
+    lid_line,
+    slit,
+)  # fmt: skip
+from voxface.stream import Array
+
+HINGE = np.array([0.0, 0.004, 0.010])
+JAW = np.radians(20.0)
+GLIDE = 0.0090  # metres: an open jaw has slid forwards
+CORNER = np.array([0.0255, -0.0345, 0.0840])
+LID_SHARE = (1.0, 1.0, 1.0, 1.0, 0.95, 0.84, 0.64, 0.40, 0.18, 0.05, 0.0)
+UPPER_SHARE = 0.25  # of the way the upper lip comes down to close a mouth whose jaw is open
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Where vertices are on the face, besides their position. All (n,).
+
+    lid_column: column of the eye's rings or -1; lid_share: how far it goes with the lid, 0 to 1; lid_side: +1 left eye
+    lip_ring, lip_column: of the mouth's rings or -1;   jaw: how far it turns with the jaw, 0 to 1
+    """
+
+    points: Array
+    lid_column: Array
+    lid_share: Array
+    lip_ring: Array
+    lip_column: Array
+    jaw: Array
+
+
+Field = Callable[[Places], Array]
+"""What a target does to places: displacements (n, 3), metres."""
+
+
+def skin_places(shell: Shell) -> Places:
+    """Of the left half's rings and all free vertices; the right half is mirrored from the left later."""
+    n = len(shell.points)
+    lid_column, lid_share = np.full(n, -1), np.zeros(n)
+    for ring, share in enumerate(LID_SHARE):
+        lid_column[shell.eye[ring]], lid_share[shell.eye[ring]] = np.arange(EYE_COLUMNS), share
+    lip_ring, lip_column = np.full(n, -1), np.full(n, -1)
+    for ids in (shell.mouth, shell.mirror[shell.mouth]):
+        lip_ring[ids] = np.arange(MOUTH_RINGS)[:, None]
+        lip_column[ids] = np.arange(MOUTH_COLUMNS)
+    return Places(shell.points, lid_column, lid_share, lip_ring, lip_column, _jaw(shell.points, lip_ring, lip_column))
+
+
+def loose_places(points: Array, jaw: float | Array = 0.0) -> Places:
+    n = len(points)
+    none = np.full(n, -1)
+    return Places(points, none, np.zeros(n), none, none, np.broadcast_to(np.asarray(jaw, float), (n,)))
+
+
+def _jaw(p: Array, ring: Array, column: Array) -> Array:
+    line = np.interp(p[:, 2], [-0.01, 0.015, 0.083, 0.1], [0.005, -0.004, CORNER[1], CORNER[1]])
+    beyond = np.hypot(np.maximum(np.abs(p[:, 0]) - HALF_WIDTH, 0), np.maximum(0.085 - p[:, 2], 0))
+    soft = 0.009 + 0.42 * beyond
+    field = step(1, -1, (p[:, 1] - line) / soft)
+    field = field * step(-0.012, 0.040, p[:, 2] + 0.25 * (p[:, 1] + 0.05)) * step(-0.135, -0.088, p[:, 1])
+    x = np.sin(np.pi * np.clip(column, 0, MOUTH_COLUMNS - 1) / (MOUTH_COLUMNS - 1))
+    own = np.where(column <= MOUTH_COLUMNS // 2, 0.5 * x**5, 1 - 0.5 * x**5)
+    mix = np.where(ring < 0, 1.0, step(BORDER + 1, MOUTH_RINGS - 0.5, ring))
+    found: Array = own + (field - own) * mix
+    return found
+
+
+# -- jaw --------------------------------------------------------------------------------------------------------------
+
+
+def turned(points: Array, angle: Array) -> Array:
+    """Displacement by turning about the hinge, opening the mouth."""
+    d = points - HINGE
+    c, s = np.cos(angle), np.sin(angle)
+    glide = GLIDE * angle / JAW
+    return np.stack(
+        [0 * s * d[:, 0], c * d[:, 1] - s * d[:, 2] - d[:, 1], s * d[:, 1] + c * d[:, 2] - d[:, 2] + glide], 1
+    )
+
+
+def jaw_open(at: Places) -> Array:
+    move = turned(at.points, JAW * at.jaw)
+    inwards = bump(_folded(at.points), CORNER, (0.016, 0.020, 0.030)) * np.sign(at.points[:, 0])
+    found: Array = move - np.stack([0.0048 * inwards, 0 * inwards, 0 * inwards], 1) * (at.lip_ring >= -1)[:, None]
+    return found
+
+
+def mouth_close(at: Places) -> Array:
+    """The lips meet again although the jaw is open: each part of them goes to a common height."""
+    line = at.points[(at.lip_ring == BAG) & (at.lip_column <= MOUTH_COLUMNS // 2) & (at.points[:, 0] >= 0)]
+    line = line[np.argsort(line[:, 0])]
+    x = np.minimum(np.abs(at.points[:, 0]), line[-1, 0])
+    contact = np.column_stack([x, np.interp(x, line[:, 0], line[:, 1]), np.interp(x, line[:, 0], line[:, 2])])
+    near = 1 - step(0.009, 0.044, lip_distance(at.points))
+    inside = np.interp(at.lip_ring, [-1, 0, 1, 2, 3, BAG], [1, 0, 0, 0.35, 0.97, 1])
+    near = np.where((at.lip_ring >= 0) & (at.lip_ring <= BAG), inside, near)
+    meet = turned(contact, np.full(len(x), JAW)) * [0, UPPER_SHARE, 0.5 * UPPER_SHARE]
+    found: Array = near[:, None] * (meet - turned(contact, JAW * at.jaw))
+    return found
+
+
+def _folded(points: Array) -> Array:
+    return points * np.where(points[:, :1] < 0, [-1, 1, 1], [1, 1, 1])
+
+
+def lip_distance(points: Array) -> Array:
+    """Distance in the face's plane from the line between the lips, metres."""
+    x = np.abs(points[:, 0])
+    found: Array = np.hypot(np.maximum(x - HALF_WIDTH, 0), points[:, 1] - slit(np.minimum(x, HALF_WIDTH)))
+    return found
+
+
+def front(points: Array) -> Array:
+    return step(0.045, 0.075, points[:, 2])
+
+
+# -- lids -------------------------------------------------------------------------------------------------------------
+
+
+def lids(at: Places, upper: float, lower: float, sideways: float = 0.0, close: float = 0.0) -> Array:
+    """Lids of the left eye turn about the eyeball: radians up for each, and how far the lids close, 0 to 1."""
+    column = at.lid_column
+    t = 2 * np.pi * column / EYE_COLUMNS
+    s = np.clip(np.cos(t) * (1 + 0.10 * np.sin(t) ** 2), -1, 1)
+    top, low = lid_line(s, np.ones(len(s), bool)), lid_line(s, np.zeros(len(s), bool))
+    meet = low + 0.12 * (top - low) - 0.012
+    is_upper = np.sin(t) > 1e-6
+    is_lower = np.sin(t) < -1e-6
+    corner = np.sqrt(np.clip(1 - np.abs(s) ** 3, 0, 1))
+    lift = np.where(is_upper, close * (meet - top) + upper * corner, 0) + np.where(
+        is_lower, close * (meet - low) + lower * corner, 0
+    )
+    d = at.points - EYE
+    r = np.linalg.norm(d, axis=1)
+    elevation, azimuth = np.arcsin(d[:, 1] / r), np.arctan2(d[:, 0], d[:, 2])
+    elevation, azimuth = elevation + at.lid_share * lift, azimuth + at.lid_share * sideways * corner
+    flat = np.cos(elevation)
+    new = EYE + r[:, None] * np.stack([flat * np.sin(azimuth), np.sin(elevation), flat * np.cos(azimuth)], 1)
+    return np.where((column >= 0)[:, None], new - at.points, 0.0)
+
+
+def rolled(points: Array, down: float, out: float) -> Array:
+    """Displacement of the left eyeball turned down and outwards (radians)."""
+    d = points - EYE
+    c, s = np.cos(down), np.sin(down)
+    y, z = c * d[:, 1] - s * d[:, 2], s * d[:, 1] + c * d[:, 2]
+    c, s = np.cos(out), np.sin(out)
+    found: Array = np.stack([c * d[:, 0] + s * z, y, -s * d[:, 0] + c * z], 1) - d
+    return found
+
+
+# -- lips -------------------------------------------------------------------------------------------------------------
+
+
+def upness(at: Places) -> Array:
+    """1 on the upper lip and above, 0 on the lower and below, between at the corners."""
+    field = step(-0.006, 0.006, at.points[:, 1] - slit(np.minimum(np.abs(at.points[:, 0]), HALF_WIDTH)))
+    return np.where(at.lip_ring >= 0, 1 - step(8.5, 13.5, at.lip_column), field)
+
+
+def near_lips(at: Places, full: float, none: float) -> Array:
+    """1 within `full` metres of the line between the lips, 0 beyond `none`; fading into the mouth."""
+    near = (1 - step(full, none, lip_distance(at.points))) * front(at.points)
+    inside = np.interp(at.lip_ring, [0, 1, 2, 3, BAG], [0, 0, 0.3, 0.9, 1])
+    return np.where((at.lip_ring >= 0) & (at.lip_ring <= BAG), inside, near)
+
+
+def left(points: Array) -> Array:
+    return step(-0.011, 0.011, points[:, 0])
+
+
+def towards_line(at: Places) -> Array:
+    """Way in the face's plane from a place on the red to the line between the lips, (n, 3); 0 elsewhere."""
+    x = np.abs(at.points[:, 0])
+    dy = slit(np.minimum(x, HALF_WIDTH)) - at.points[:, 1]
+    share = np.interp(at.lip_ring, [BAG, BAG + 1, BORDER, BORDER + 2, MOUTH_RINGS - 1], [0, 1, 1, 0.55, 0])
+    share = np.where(at.lip_ring < BAG, 0, share)
+    return np.stack([0 * x, dy * share, 0 * x], 1)
+
+
+def vector(amount: Array, x: float, y: float, z: float) -> Array:
+    found: Array = np.asarray(amount)[:, None] * np.array([x, y, z])
+    return found

@@ -1,0 +1,108 @@
+"""The form of the head as one smooth function: negative inside, about metres of distance near the surface."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from voxface.stream import Array
+
+EYE = np.array([0.0318, 0.035, 0.0625])  # centre of the left eyeball
+EYE_RADIUS = 0.0178
+LID_RADIUS = 0.0190
+MOUTH_Y = -0.0365
+
+
+def distance(points: Array) -> Array:
+    """Signed distance, about, of (n, 3) points to the skin without ears, lips and lid openings."""
+    p = np.array(points, float)
+    p[:, 0] = np.sqrt(p[:, 0] ** 2 + 0.0015**2)  # both halves at once, without a crease in the middle
+    skull = ellipsoid(p, (0, 0.064, -0.006), (0.0745, 0.084, 0.0945))
+    face = ellipsoid(p, (0, 0.002, 0.026), (0.0575, 0.088, 0.0655))
+    head = join(skull, face, 0.055)
+    head = join(head, cone(p, (0.0385, -0.026, 0.008), (0.008, -0.068, 0.063), 0.0195, 0.0150), 0.034)  # jaw
+    head = join(head, ellipsoid(p, (0, -0.0695, 0.0735), (0.0155, 0.0135, 0.0155)), 0.020)  # chin
+    head = join(head, ellipsoid(p, (0.0390, 0.004, 0.0560), (0.0195, 0.0175, 0.0190)), 0.026)  # cheekbone
+    head = join(head, ellipsoid(p, (0.0330, -0.020, 0.0560), (0.0210, 0.0230, 0.0210)), 0.026)  # cheek
+    head = join(head, ellipsoid(p, (0, MOUTH_Y + 0.002, 0.0680), (0.0300, 0.0240, 0.0255)), 0.018)  # around the teeth
+    head = join(head, cone(p, (0.012, 0.0590, 0.0825), (0.046, 0.0570, 0.0630), 0.0075, 0.0065), 0.020)  # brow
+    head = carve(head, ellipsoid(p, (0.0300, 0.0350, 0.0905), (0.0205, 0.0125, 0.0135)), 0.014)  # eye socket
+    head = carve(head, ellipsoid(p, (0, -0.0555, 0.1015), (0.0200, 0.0045, 0.0085)), 0.013)  # under the lower lip
+    neck = cone(p, (0, -0.010, -0.026), (0, -0.190, -0.048), 0.0405, 0.0465)
+    neck = join(neck, ellipsoid(p, (0, -0.218, -0.045), (0.098, 0.052, 0.064)), 0.050)  # shoulders begin
+    head = join(head, neck, 0.022)
+    head = nose(p, head)
+    head = carve(
+        head, ellipsoid(p, (0.0186, 0.0342, 0.0810), (0.0042, 0.0044, 0.0046)), 0.012
+    )  # inner corner of the eye
+    head = join(head, sphere(p, EYE + np.array([0, 0, 0.0002]), LID_RADIUS), 0.0060)
+    return head
+
+
+def nose(p: Array, head: Array) -> Array:
+    bridge = cone(p, (0, 0.0440, 0.0815), (0, 0.0080, 0.1035), 0.0070, 0.0082)
+    head = join(head, bridge, 0.021)
+    tip = ellipsoid(p, (0, 0.0015, 0.1075), (0.0104, 0.0088, 0.0092))
+    wing = ellipsoid(p, (0.0108, -0.0025, 0.0985), (0.0060, 0.0060, 0.0080))
+    base = ellipsoid(p, (0, -0.0060, 0.1000), (0.0036, 0.0040, 0.0085))
+    head = join(head, wing, 0.0065)
+    head = join(join(head, base, 0.007), tip, 0.0100)
+    head = carve(head, ellipsoid(p, (0.0062, -0.0083, 0.1025), (0.0031, 0.0040, 0.0046)), 0.0028)  # nostril
+    return carve(head, cone(p, (0, -0.014, 0.1035), (0, -0.026, 0.1048), 0.0032, 0.0036), 0.0045)  # philtrum
+
+
+def gradient(points: Array) -> Array:
+    """Direction in which the distance grows, (n, 3), by central differences of 0.1 mm."""
+    e = 1e-4
+    shifts = np.concatenate([points + s * e * np.eye(3)[k] for k in range(3) for s in (1, -1)])
+    d = distance(shifts).reshape(3, 2, len(points))
+    return ((d[:, 0] - d[:, 1]) / (2 * e)).T
+
+
+def settle(points: Array, rounds: int = 3) -> Array:
+    """Move points onto the skin along the gradient."""
+    for _ in range(rounds):
+        g = gradient(points)
+        move = distance(points)[:, None] * g / np.maximum((g**2).sum(1, keepdims=True), 0.2)
+        points = points - np.clip(move, -0.004, 0.004)
+    return points
+
+
+def cast(origin: Array, direction: Array, far: float = 0.2) -> Array:
+    """First point of the skin seen from outside along rays that start `far` out and go inwards to the origin."""
+    t = np.full(len(direction), far)
+    for _ in range(44):
+        t = np.maximum(t - 0.88 * distance(origin + direction * t[:, None]), 0.0)
+    found: Array = origin + direction * t[:, None]
+    return found
+
+
+def sphere(p: Array, centre: Array, radius: float) -> Array:
+    found: Array = np.linalg.norm(p - np.asarray(centre), axis=1) - radius
+    return found
+
+
+def ellipsoid(p: Array, centre: tuple[float, ...], radii: tuple[float, ...]) -> Array:
+    q = (p - np.array(centre)) / np.array(radii)
+    k = np.linalg.norm(q, axis=1)
+    found: Array = k * (k - 1) / np.maximum(np.linalg.norm(q / np.array(radii), axis=1), 1e-6)
+    return found
+
+
+def cone(p: Array, start: tuple[float, ...], end: tuple[float, ...], first: float, last: float) -> Array:
+    """A capsule whose radius goes from `first` to `last`."""
+    a, b = np.array(start), np.array(end)
+    t = np.clip((p - a) @ (b - a) / ((b - a) @ (b - a)), 0, 1)
+    found: Array = np.linalg.norm(p - a - t[:, None] * (b - a), axis=1) - (first + (last - first) * t)
+    return found
+
+
+def join(a: Array, b: Array, soft: float) -> Array:
+    """Union whose seam is filled over `soft` metres (cubic, so that the normals are smooth too)."""
+    h = np.maximum(soft - np.abs(a - b), 0) / soft
+    found: Array = np.minimum(a, b) - h**3 * soft / 6
+    return found
+
+
+def carve(a: Array, b: Array, soft: float) -> Array:
+    """a without b, soft edge."""
+    return -join(-a, b, soft)
