@@ -155,8 +155,9 @@ export class Lane {
     label.className = observed ? "label" : "label noted";
     const values = document.createElement("span");
     values.className = "values";
-    for (const curve of [a, b]) {
+    for (const [slot, curve] of [["a", a], ["b", b]] as const) {
       const value = document.createElement("span");
+      value.dataset.slot = slot;
       if (curve) values.append(value);
       this.values.push(value);
     }
