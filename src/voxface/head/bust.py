@@ -1,0 +1,92 @@
+"""The jersey that hides the foot of the neck, and how the neck bends inside it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from voxface.head.geometry import grid, step
+from voxface.head.piece import Piece
+from voxface.stream import Array
+
+TEAL = np.array([0.046, 0.140, 0.150])
+COLUMNS = 32
+COLLAR_ROWS = 7  # of ROWS, from inside the collar to its foot outside
+
+ROWS = np.array([
+    # front's, side's and back's height; half width; depth of front and back (metres); how square the section is
+    (-0.1400, -0.1290, -0.1190, 0.0440, 0.0040, -0.0835, 2.0),
+    (-0.1290, -0.1170, -0.1060, 0.0462, 0.0078, -0.0838, 2.0),
+    (-0.1262, -0.1142, -0.1035, 0.0482, 0.0100, -0.0850, 2.0),
+    (-0.1268, -0.1146, -0.1040, 0.0512, 0.0128, -0.0880, 2.0),
+    (-0.1310, -0.1180, -0.1075, 0.0532, 0.0150, -0.0900, 2.0),
+    (-0.1385, -0.1240, -0.1135, 0.0534, 0.0160, -0.0905, 2.0),
+    (-0.1412, -0.1262, -0.1158, 0.0522, 0.0152, -0.0895, 2.0),
+    (-0.1480, -0.1300, -0.1230, 0.0665, 0.0225, -0.0985, 2.1),
+    (-0.1590, -0.1375, -0.1350, 0.0930, 0.0335, -0.1075, 2.25),
+    (-0.1730, -0.1500, -0.1520, 0.1220, 0.0435, -0.1140, 2.35),
+    (-0.1880, -0.1700, -0.1720, 0.1420, 0.0500, -0.1165, 2.4),
+    (-0.2040, -0.1950, -0.1940, 0.1500, 0.0530, -0.1160, 2.4),
+    (-0.2160, -0.2130, -0.2120, 0.1480, 0.0515, -0.1130, 2.35),
+    (-0.2200, -0.2200, -0.2190, 0.1380, 0.0440, -0.1050, 2.3),
+])  # fmt: skip
+"""The sleeve of the jersey, row by row: up inside the collar, over its edge, down over the shoulders to the hem."""
+
+
+def jersey() -> Piece:
+    """A closed sleeve with a floor; its mirror is exact because both halves are made from the same side."""
+    turn = np.pi * np.arange(COLUMNS // 2 + 1) / (COLUMNS // 2)  # 0 in front, pi behind
+    half = np.stack([_row(turn, row) for row in ROWS])
+    half += _folds(turn)[..., None] * _outwards(half)
+    rows = np.concatenate([half, half[:, -2:0:-1] * [-1, 1, 1]], axis=1)
+    floor = rows[-1].mean(0)[None] * [0, 1, 1]
+    points = np.concatenate([rows.reshape(-1, 3), floor])
+    last = (len(ROWS) - 1) * COLUMNS + np.arange(COLUMNS)
+    cap = np.column_stack([last, np.full(COLUMNS, len(points) - 1), np.roll(last, -1)])
+    column = -np.arange(COLUMNS) % COLUMNS
+    mirror = (np.arange(len(ROWS))[:, None] * COLUMNS + column).ravel()
+    triangles = np.concatenate([grid(len(ROWS), COLUMNS, closed=True)[:, ::-1], cap[:, ::-1]])
+    return Piece(points, _paint(points), triangles, np.append(mirror, len(points) - 1))
+
+
+def _row(turn: Array, row: Array) -> Array:
+    """(columns, 3) of one half of a row, from the front to the back over the subject's left."""
+    front, side, back, width, ahead, behind, square = row
+    sine, cosine = np.sin(turn), np.cos(turn)
+    sine[-1] = 0.0
+    middle, deep = (ahead + behind) / 2, (ahead - behind) / 2
+    height = (
+        (front + back + 2 * side) / 4 + (front - back) / 2 * cosine + (front + back - 2 * side) / 4 * np.cos(2 * turn)
+    )
+    across = sine ** (2 / square)
+    along = np.sign(cosine) * np.abs(cosine) ** (2 / square)
+    return np.stack([width * across, height, middle + deep * along], 1)
+
+
+def _outwards(rows: Array) -> Array:
+    """Roughly the normal of the shoulders: away from the spine and up."""
+    away = rows * [1, 0, 1] - [0, 0, -0.035]
+    away /= np.linalg.norm(away, axis=-1, keepdims=True)
+    found: Array = away * 0.75 + np.array([0, 0.6, 0])
+    return found
+
+
+def _folds(turn: Array) -> Array:
+    """(rows, columns): a few soft waves that hang from the collar, none on the collar itself, metres."""
+    row = np.arange(len(ROWS))[:, None]
+    strength = step(COLLAR_ROWS, COLLAR_ROWS + 3, row) * step(len(ROWS) - 0.5, COLLAR_ROWS + 4, row)
+    waves = np.sin(5.5 * turn + 0.55 * row + 0.4) + 0.5 * np.sin(9.0 * turn - 0.7 * row)
+    return 0.0022 * strength * waves * np.sin(turn)
+
+
+def _paint(points: Array) -> Array:
+    collar = np.arange(len(points)) < COLLAR_ROWS * COLUMNS
+    return np.where(collar[:, None], TEAL * 0.86, TEAL)
+
+
+def follow(points: Array) -> Array:
+    """How far skin, hair and what is in the head turn with it, (n,): all above the neck, nothing inside the collar.
+
+    The neck bends between a slanted line under jaw and skull and a slanted line just below the edge of the collar.
+    """
+    slant = 0.22 * np.clip(points[:, 2] + 0.040, -0.05, 0.05)  # the nape bends higher up than the throat
+    return step(-0.126, -0.078, points[:, 1] + slant)
