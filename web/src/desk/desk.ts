@@ -143,6 +143,7 @@ export class Desk {
         this.looked();
       });
     }
+    window.addEventListener("resize", () => this.viewed()); // another screen may have other pixels
     this.at("order").addEventListener("change", () => this.looked());
     this.at("search").addEventListener("input", () => this.looked());
     this.at("zoom-in").addEventListener("click", () => this.zoom(0.5));
