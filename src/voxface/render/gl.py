@@ -120,15 +120,22 @@ def context() -> Any:
     return made
 
 
-class GlPainter:
-    """Draws one head in one view; remembers nothing of the picture before.
+def open_painter(head: Head, view: View) -> GlPainter:
+    """A painter of this head in this view.
 
-    name: the renderer, as the driver calls itself.
-    Raises: MissingDependencyError: as `context`.
+    Raises: MissingDependencyError: as `context`; or the driver cannot do what is needed.
     """
+    gl = context()
+    try:
+        return GlPainter(gl, head, view)
+    except Exception as error:  # shaders that a driver refuses, sizes that it does not have: moderngl.Error and others
+        raise MissingDependencyError(f"OpenGL cannot draw this: {error}.") from error
 
-    def __init__(self, head: Head, view: View) -> None:
-        gl = context()
+
+class GlPainter:
+    """Draws one head in one view; remembers nothing of the picture before. name: as the driver calls itself."""
+
+    def __init__(self, gl: Any, head: Head, view: View) -> None:
         self._gl, self._view, self.name = gl, view, str(gl.info["GL_RENDERER"])
         self._head_program = gl.program(vertex_shader=_TURNED + _VERTEX, fragment_shader=_SHOWN + _SURFACE)
         self._shadow_program = gl.program(vertex_shader=_TURNED + _SHADOW_VERTEX, fragment_shader=_NOTHING)
@@ -137,9 +144,9 @@ class GlPainter:
         self._background = gl.vertex_array(background, [])
         for program in (self._head_program, self._shadow_program, background):
             _fill_in(program, view)
-        self._drawn = gl.framebuffer(
-            [gl.renderbuffer(view.size, 4, samples=SAMPLES)], gl.depth_renderbuffer(view.size, samples=SAMPLES)
-        )
+        samples = min(SAMPLES, gl.max_samples)
+        depths = gl.depth_renderbuffer(view.size, samples=samples)
+        self._drawn = gl.framebuffer([gl.renderbuffer(view.size, 4, samples=samples)], depths)
         self._smooth = gl.framebuffer([gl.renderbuffer(view.size, 4)])
         self._shadows = gl.depth_texture((SHADOW_PIXELS, SHADOW_PIXELS))
         self._shadows.compare_func = "<="  # a sample answers whether it is lit, not how far the light reached

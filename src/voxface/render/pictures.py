@@ -109,10 +109,10 @@ def painter(head: Head, view: View, gl: str = "auto") -> Painter:
     if gl not in ("auto", "on", "off"):
         raise UsageError(f"gl is auto, on or off; got {gl!r}.")
     if gl != "off":
-        from voxface.render.gl import GlPainter
+        from voxface.render.gl import open_painter
 
         try:
-            return GlPainter(head, view)
+            return open_painter(head, view)
         except MissingDependencyError as error:
             if gl == "on":
                 raise

@@ -28,6 +28,7 @@ from voxface.stream import Array
 
 _FINER = 2  # pixels drawn for one that is shown, each way
 _MOST_CANDIDATES = 1 << 19  # pixels of boxes looked at in one go
+_BAND = 1 << 18  # pixels of the picture that are drawn in one go
 _NOTHING = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 
 
@@ -49,8 +50,6 @@ class RasterPainter:
         self._material = np.repeat(np.arange(len(materials)), [len(part.triangles) for part in head.parts])
         self._look = np.array([[*one.wrap, one.gloss, one.shine, one.glint] for one in materials], np.float32)
         self._two_sided = np.array([one.two_sided for one in materials])[self._material]
-        self._background = _background(view, self._fine)
-        self._vignette = _vignette(view, self._fine)
 
     def paint(self, weights: Array, turn: Array) -> Array:
         """(height, width, 3) uint8 RGB of the head under weights (targets,), turned by a (4, 4) matrix."""
@@ -58,17 +57,25 @@ class RasterPainter:
         places, normals = (np.concatenate(rows) for rows in zip(*parts, strict=True))
         places += self._follow * (places @ turn[:3, :3].T + turn[:3, 3] - places)
         normals += self._follow * (normals @ turn[:3, :3].T - normals)
-        lit = self._lit(places, normals)
         screen, divisor = _project(places, self._view, self._fine)
         corners = screen[self._triangles]
-        behind = _behind(corners)
-        shown = np.flatnonzero(~behind | self._two_sided)
-        seen = _visible(corners[shown], *self._fine)
-        seen = seen._replace(triangle=shown[seen.triangle])
-        colours = self._background.copy()
-        colours[seen.pixel] = self._shaded(seen, behind, places, normals, lit, divisor)
+        surface = _Surface(places, normals, self._lit(places, normals), divisor, corners, _behind(corners))
+        rows = max(1, _BAND // self._view.size[0])
+        bands = [self._band(surface, first, rows) for first in range(0, self._view.size[1], rows)]
+        return np.concatenate(bands)
+
+    def _band(self, surface: _Surface, first: int, rows: int) -> Array:
+        """Some rows of the picture from `first` on, so that a large one needs no more memory than a small one."""
         width, height = self._view.size
-        colours = np.clip(colours * self._vignette, 0, 1).reshape(height, _FINER, width, _FINER, 3)
+        rows = min(rows, height - first)
+        fine = (width * _FINER, rows * _FINER)
+        shown = np.flatnonzero(~surface.behind | self._two_sided)
+        seen = _visible(surface.corners[shown] - [0, first * _FINER, 0], *fine)
+        seen = seen._replace(triangle=shown[seen.triangle])
+        down = (np.arange(rows * _FINER, dtype=np.float32) + 0.5) / _FINER + first
+        colours = _background(self._view, fine[0], down)
+        colours[seen.pixel] = self._shaded(seen, surface)
+        colours = np.clip(colours * _vignette(self._view, fine[0], down), 0, 1).reshape(rows, _FINER, width, _FINER, 3)
         picture: Array = np.rint(colours.mean(axis=(1, 3)) * 255).astype(np.uint8)
         return picture
 
@@ -85,20 +92,20 @@ class RasterPainter:
         lit: Array = np.mean(answers, axis=0)[:, None].astype(np.float32)
         return lit
 
-    def _shaded(self, seen: _Seen, behind: Array, places: Array, normals: Array, lit: Array, divisor: Array) -> Array:
+    def _shaded(self, seen: _Seen, surface: _Surface) -> Array:
         """(n, 3) float32: colours of the pixels where the head is."""
         corners = self._triangles[seen.triangle]
-        shares = seen.shares / divisor[corners]  # even on the screen is not even in space
+        shares = seen.shares / surface.divisor[corners]  # even on the screen is not even in space
         shares = (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
 
         def between(values: Array) -> Array:
             mixed: Array = np.einsum("nk,nkc->nc", shares, values[corners])
             return mixed
 
-        facing = _unit(between(normals)) * np.where(behind[seen.triangle], -1, 1)[:, None]
-        towards = _unit(eye_of(self._view).astype(np.float32) - between(places))
+        facing = _unit(between(surface.normals)) * np.where(surface.behind[seen.triangle], -1, 1)[:, None]
+        towards = _unit(eye_of(self._view).astype(np.float32) - between(surface.places))
         look = self._look[self._material[seen.triangle]]
-        return shade(self._view, between(self._colours), facing, towards, between(lit), look)
+        return shade(self._view, between(self._colours), facing, towards, between(surface.lit), look)
 
 
 def shade(view: View, tint: Array, n: Array, v: Array, lit: Array, look: Array) -> Array:
@@ -113,11 +120,8 @@ def shade(view: View, tint: Array, n: Array, v: Array, lit: Array, look: Array) 
     )
     wrap, gloss, shine, glint = look[:, :3], look[:, 3:4], look[:, 4:5], look[:, 5:]
     soft = np.maximum((_dot(n, place["key_from"]) + wrap) / (1 + wrap), 0)
-    shares = (
-        key * np.concatenate([np.sqrt(lit), lit, lit], axis=1) * soft * soft
-        + below
-        + (above - below) * (n[:, 1:2] * 0.5 + 0.5)
-    )
+    shares = key * np.concatenate([np.sqrt(lit), lit, lit], axis=1) * soft * soft
+    shares += below + (above - below) * (n[:, 1:2] * 0.5 + 0.5)
     shares += fill * np.maximum(_dot(n, place["fill_from"]) * 0.5 + 0.5, 0)
     edge = 1 - np.maximum(_dot(n, v), 0)
     shares += rim * (edge**3 * np.maximum(_dot(n, place["rim_from"]) * 0.7 + 0.3, 0))
@@ -126,6 +130,18 @@ def shade(view: View, tint: Array, n: Array, v: Array, lit: Array, look: Array) 
     x = (tint * shares + key * (shine * mirrored * lit + glint * window)) * view.light.exposure
     shown: Array = x * (6.2 * x + 0.5) / (x * (6.2 * x + 1.7) + 0.06)
     return shown
+
+
+class _Surface(NamedTuple):
+    """The head as it is in one picture: places, normals and lit of its vertices, what their pixels were divided by, and
+    per triangle the pixels of its corners and whether it is seen from behind."""
+
+    places: Array
+    normals: Array
+    lit: Array
+    divisor: Array
+    corners: Array
+    behind: Array
 
 
 class _Seen(NamedTuple):
@@ -212,18 +228,17 @@ def _candidates(corners: Array, width: int, height: int) -> Iterator[tuple[Array
         yield triangle, low[triangle, 0] + number % wide, low[triangle, 1] + number // wide
 
 
-def _background(view: View, fine: tuple[int, int]) -> Array:
-    """(pixels, 3) float32, as the background's shader in `gl`."""
-    height = 1 - (np.arange(fine[1], dtype=np.float32)[:, None] + 0.5) / fine[1]
-    share = _smooth_step(0.0, 0.9, height)
-    column = np.array(view.light.bottom) * (1 - share) + np.array(view.light.top) * share
-    return np.repeat(column, fine[0], axis=0).astype(np.float32)
+def _background(view: View, width: int, down: Array) -> Array:
+    """(pixels, 3) float32 of rows at `down` pixels from the top, as the background's shader in `gl`."""
+    share = _smooth_step(0.0, 0.9, 1 - down / view.size[1])[:, None]
+    rows = (1 - share) * np.array(view.light.bottom) + share * np.array(view.light.top)
+    return np.repeat(rows, width, axis=0).astype(np.float32)
 
 
-def _vignette(view: View, fine: tuple[int, int]) -> Array:
+def _vignette(view: View, width: int, down: Array) -> Array:
     """(pixels, 1) float32: how much is left of the light at each pixel."""
-    x, y = ((np.arange(side, dtype=np.float32) + 0.5) / side - 0.5 for side in fine)
-    away = (x**2)[None] + (y**2)[:, None]
+    x = (np.arange(width, dtype=np.float32) + 0.5) / width - 0.5
+    away = (x**2)[None] + ((down / view.size[1] - 0.5) ** 2)[:, None]
     return (1 - view.light.vignette * _smooth_step(0.15, 0.75, away * 1.6)).reshape(-1, 1)
 
 
