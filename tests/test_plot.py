@@ -181,11 +181,12 @@ def test_faces_stand_at_even_times_or_at_phones() -> None:
     assert moments(9, (0.0, 2.0), phones) == pytest.approx((0.3, 0.45, 0.55))
     open_jaw = talking(30, jawOpen=1.0)
     strip = face_strip([open_jaw, talking(30)], (0.0, 0.26), (48, 64), phones)
-    assert [picture.shape for picture in strip.pictures] == [(128, 48, 3)] * 2
+    assert [picture.shape for picture in strip.pictures] == [(131, 48, 3)] * 2
     assert strip.labels == ("", "m")
     shut, opened = strip.pictures[0].astype(int), strip.pictures[1].astype(int)
     assert np.abs(opened - shut)[:64].max() > 20, "the jaw opens"
-    assert np.abs(opened - shut)[64:].max() == 0, "the other face rests"
+    assert np.abs(opened - shut)[67:].max() == 0, "the other face rests"
+    assert face_strip([open_jaw], (0.1,), (48, 64), cameras=("front", "mouth")).pictures[0].shape == (131, 48, 3)
 
 
 def test_what_cannot_be_drawn_is_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,7 +29,7 @@ class Wanted:
     first_s: float | None
     last_s: float | None
     faces: int
-    camera: str
+    cameras: tuple[str, ...]
     width_in: float
     title: str
 
@@ -50,7 +50,7 @@ def plot(
     last: Annotated[float | None, typer.Option("--to", help="End here (seconds).")] = None,
     faces: Annotated[int, typer.Option(min=0, max=40, help="So many faces above the lanes.")] = 0,
     camera: Annotated[
-        str, typer.Option(help="How the faces are seen: front, three-quarter, profile, mouth.")
+        str, typer.Option(help="How the faces are seen: front, three-quarter, profile, mouth; several with commas.")
     ] = "front",
     width: Annotated[int, typer.Option(min=500, max=8000, help="Width of the picture in pixels.")] = 1210,
     title: Annotated[str, typer.Option(help="A line above.")] = "",
@@ -70,7 +70,7 @@ def plot(
         shown = [face_of(source, audio, bundle, fps)]
         if compare is not None:
             shown.append(face_of(compare, None, bundle, fps))
-        wanted = Wanted(channels, phones, first, last, faces, camera, width / PNG_DPI, title)
+        wanted = Wanted(channels, phones, first, last, faces, tuple(camera.split(",")), width / PNG_DPI, title)
         _draw(out, shown, wanted, output)
 
 
@@ -124,4 +124,4 @@ def _strip(clips: Sequence[FaceClip], wanted: Wanted, phones: PhoneLabels, span_
 
     times_s = moments(wanted.faces, span_s, phones)
     side = min(int(wanted.width_in * PNG_DPI / len(times_s) * 0.82) + 1, 1024)
-    return face_strip(clips, times_s, (side, round(side * 1.2)), phones, wanted.camera)
+    return face_strip(clips, times_s, (side, round(side * 1.2)), phones, wanted.cameras)

@@ -24,6 +24,9 @@ SIZE = (144, 160)
 MOST_FACES = 160
 """Of one clip's film strip; a longer part has fewer a second."""
 
+PAPER = "#c6ced8"
+"""Behind the faces: neither too bright for a dark page nor too dark for a bright one."""
+
 COLUMNS = 16
 FLIPS_HZ = 12.0
 _APART_S = 0.12
@@ -82,7 +85,7 @@ def strip(shown: Shown, head: Head | None = None) -> Html:
     if not found:
         return Html()
     times = [moment.time_s for moment in found]
-    pictures = [picture for clip in shown.clips for picture in faces_at(clip, times, SIZE, head=head)]
+    pictures = [picture for clip in shown.clips for picture in faces_at(clip, times, SIZE, head=head, paper=PAPER)]
     buttons = [
         tag("button", f"{one.time_s:.2f} s", Html("<br>"), one.why, type="button", data_seek=f"{one.time_s:.4f}")
         for one in found
@@ -104,7 +107,7 @@ def films(shown: Shown, head: Head | None = None) -> Html:
     columns = min(COLUMNS, count)
     faces = []
     for place, (one, label) in enumerate(zip(shown.clips, shown.labels, strict=True)):
-        film = picture_tag(sheet(faces_at(one, times, SIZE, head=head), columns, 0), f"face: {label}")
+        film = picture_tag(sheet(faces_at(one, times, SIZE, head=head, paper=PAPER), columns, 0), f"face: {label}")
         faces.append(tag("figure", tag("div", film), tag("figcaption", label, class_=f"name{place}")))
     return tag("div", *faces, class_="films", data_hz=f"{rate:.6f}", data_count=count, data_columns=columns)
 

@@ -172,7 +172,10 @@ def draw_strip(axes: Any, strip: Strip, span_s: tuple[float, float], foot: float
         left = (place + 0.02) * width
         axes.imshow(picture, extent=(left, left + 0.96 * width, foot, 1), aspect="auto", interpolation="antialiased")
         if strip.labels:
-            axes.text(left + 0.06 * width, 0.97, strip.labels[place], fontsize=SMALL, color=INK, va="top")
+            axes.text(
+                left + 0.08 * width, 0.96, strip.labels[place], fontsize=SMALL, color=INK, va="top",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2, "alpha": 0.8},
+            )  # fmt: skip
         moment = (time_s - span_s[0]) / (span_s[1] - span_s[0])
         axes.plot(((place + 0.5) * width, moment), (foot, 0), color=SOFT, linewidth=0.7, clip_on=False)
     for place, colour in enumerate(COLOURS[:clips] if clips > 1 else ()):

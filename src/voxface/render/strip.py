@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,12 +11,15 @@ from voxface.face.clip import FaceClip
 from voxface.head.head import Head
 from voxface.head.shipped import load_head
 from voxface.render.panels import Strip
-from voxface.render.pictures import faces, painter
+from voxface.render.pictures import faces, painter, sheet
 from voxface.render.scene import view_named
 from voxface.stream import Array
 
 Phones = Sequence[tuple[float, float, str]]
 """(start_s, end_s, label) each; a silence has no label."""
+
+_BETWEEN = 3  # pixels between rows
+_FACE_M, _FACE_AT = 0.275, (0.0, 0.012, 0.0)  # from crown to chin: small pictures have no room for shoulders
 
 PAPER = "#e9edf2"
 """Behind faces that stand on a page."""
@@ -27,17 +31,21 @@ def faces_at(
     size: tuple[int, int],
     camera: str = "front",
     head: Head | None = None,
-    head_motion: bool = True,
+    paper: str = PAPER,
 ) -> list[Array]:
     """Pictures of a face at moments of a clip: (height, width, 3) uint8 each.
 
     Args:
         size: (width, height) in pixels.
         head: None: the one that comes with voxface.
+        paper: colour behind it, #rrggbb.
     """
     head = head or load_head()
-    drawn = painter(head, view_named(camera, "studio", size, PAPER))
-    return [drawn.paint(*one) for one in faces(head, clip, np.array(times_s, np.float64), head_motion)]
+    view = view_named(camera, "studio", size, paper)
+    if view.camera.height_m > _FACE_M:
+        view = replace(view, camera=replace(view.camera, height_m=_FACE_M, at=_FACE_AT))
+    drawn = painter(head, view)
+    return [drawn.paint(*one) for one in faces(head, clip, np.array(times_s, np.float64))]
 
 
 def face_strip(
@@ -45,16 +53,16 @@ def face_strip(
     times_s: Sequence[float],
     size: tuple[int, int],
     phones: Phones = (),
-    camera: str = "front",
+    cameras: Sequence[str] = ("front",),
     head: Head | None = None,
 ) -> Strip:
-    """A strip of a plot, the faces of several clips one above the other; where phones are known, each moment says which
-    one is spoken."""
+    """A strip of a plot: at each moment the clips one above the other, each as all cameras see it; where phones are
+    known, it says which one is spoken."""
     spoken = tuple(
         next((label for start, end, label in phones if start <= time_s < end), "") for time_s in times_s
     ) if phones else ()  # fmt: skip
-    rows = [faces_at(clip, times_s, size, camera, head) for clip in clips]
-    stacked = [np.concatenate(column) for column in zip(*rows, strict=True)]
+    rows = [faces_at(clip, times_s, size, camera, head) for clip in clips for camera in cameras]
+    stacked = [sheet(column, 1, _BETWEEN) for column in zip(*rows, strict=True)]
     return Strip(tuple(times_s), tuple(stacked), spoken)
 
 
