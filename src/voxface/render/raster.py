@@ -120,12 +120,13 @@ def shade(view: View, tint: Array, n: Array, v: Array, lit: Array, look: Array) 
     )
     wrap, gloss, shine, glint = look[:, :3], look[:, 3:4], look[:, 4:5], look[:, 5:]
     soft = np.maximum((_dot(n, place["key_from"]) + wrap) / (1 + wrap), 0)
-    shares = key * np.concatenate([np.sqrt(lit), lit, lit], axis=1) * soft * soft
+    shares = key * np.concatenate([lit * (1.5 - 0.5 * lit), lit, lit], axis=1) * soft * soft
     shares += below + (above - below) * (n[:, 1:2] * 0.5 + 0.5)
     shares += fill * np.maximum(_dot(n, place["fill_from"]) * 0.5 + 0.5, 0)
     edge = 1 - np.maximum(_dot(n, v), 0)
     shares += rim * (edge**3 * np.maximum(_dot(n, place["rim_from"]) * 0.7 + 0.3, 0))
-    mirrored = np.maximum(_dot(n, _unit(place["key_from"] + v)), 0) ** gloss
+    wet = (wrap[:, :1] > wrap[:, 1:2]) * _smooth_step(0.5, 0.7, 1 - tint[:, 1:2] / np.maximum(tint[:, :1], 1e-6))
+    mirrored = (1 + 3 * wet) * np.maximum(_dot(n, _unit(place["key_from"] + v)), 0) ** (gloss * (1 + wet))
     window = _smooth_step(0.990, 0.994, _dot(n, _unit(place["glint_from"] + v)))
     x = (tint * shares + key * (shine * mirrored * lit + glint * window)) * view.light.exposure
     shown: Array = x * (6.2 * x + 0.5) / (x * (6.2 * x + 1.7) + 0.06)

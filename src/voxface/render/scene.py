@@ -68,7 +68,7 @@ class Light:
     above: Triple = (0.30, 0.35, 0.43)
     below: Triple = (0.16, 0.11, 0.09)
     glint_from: Triple = (-0.40, 0.42, 0.85)
-    exposure: float = 0.72
+    exposure: float = 0.68
     top: Triple = (0.44, 0.49, 0.55)
     bottom: Triple = (0.22, 0.25, 0.30)
     vignette: float = 0.30
