@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -233,6 +234,18 @@ def test_a_million_frames_are_a_page_of_bounded_size(tmp_path: Path, monkeypatch
     assert len(gap_of(curves["data-gap0"])) == 1200
     monkeypatch.setattr(page_faces, "MOST_FACES", 6)
     assert 'data-count="6"' in page_faces.films(shown.part(first_s, last_s))
+
+
+def test_without_pyav_the_page_has_curves_and_no_faces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A missing library costs the faces, not the page; one line says what to install."""
+    monkeypatch.setitem(sys.modules, "av", None)
+    write(make(30), tmp_path / "c.json")
+    report([str(tmp_path / "c.json")], tmp_path / "r.html")
+    assert "no faces drawn" in capsys.readouterr().err
+    page = page_at(tmp_path / "r.html")
+    assert (len(page.all("img")), len(page.all("article"))) == (0, 1)
 
 
 def test_hostile_names_stay_text(tmp_path: Path) -> None:
