@@ -54,6 +54,12 @@ class Kept:
     closed_s: tuple[float, ...]
     samples: Array
 
+    @property
+    def rank(self) -> float:
+        """r of the lip gap; below every r where the clip judges nobody."""
+        r = self.numbers.get("r")
+        return -2.0 if r is None else r
+
 
 def kept_places(r: Sequence[float | None]) -> set[int]:
     """Which clips of a group are kept.
@@ -122,8 +128,9 @@ def _kept(about: dict[str, Any], key: str, array: Any) -> Kept:
     if rate_hz != SAMPLE_RATE_HZ or not np.isfinite(gaps).all():
         raise ValueError(f"clip {key} has {rate_hz} samples a second, or gaps that are no numbers")
     weights = faces.astype(np.float32) / _LEVELS
+    numbers = {str(name): None if value is None else float(value) for name, value in about["numbers"].items()}
     return Kept(
-        str(about["group"]), str(about["name"]), dict(about["numbers"]), weights[0], weights[1], gaps,
+        str(about["group"]), str(about["name"]), numbers, weights[0], weights[1], gaps,
         valid.astype(bool), tuple(float(time) for time in about["closed_s"]), samples,
     )  # fmt: skip
 

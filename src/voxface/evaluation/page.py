@@ -137,7 +137,7 @@ def _policy(style: str, script: str) -> str:
 def _worst(evaluation: Evaluation, most: int) -> list[Shown]:
     """The kept clips with the lowest r."""
     label = str(evaluation.values["title"])
-    order = sorted(evaluation.kept, key=lambda one: -2.0 if one.numbers.get("r") is None else one.numbers["r"] or 0.0)
+    order = sorted(evaluation.kept, key=lambda one: one.rank)
     return [shown_kept(one, label) for one in order[: max(most, 0)]]
 
 
