@@ -10,7 +10,7 @@ export type { Gains };
 export const NEUTRAL: Gains = { gain: {}, offset: {} };
 
 /** Numbers that a file of gains may hold, from -LIMIT to LIMIT. */
-const LIMIT = 10;
+export const LIMIT = 10;
 
 const KNOWN: ReadonlySet<string> = new Set(ARKIT);
 
@@ -43,15 +43,15 @@ export function toToml(gains: Gains): string {
 }
 
 function table(name: string, values: Readonly<Record<string, number>>, neutral: number): string {
-  const lines = ARKIT.map((channel) => [channel, rounded(values[channel] ?? neutral)] as const)
+  const lines = ARKIT.map((channel) => [channel, tidy(values[channel] ?? neutral)] as const)
     .filter(([, value]) => value !== neutral)
     .map(([channel, value]) => `${channel} = ${decimal(value)}`);
   return lines.length ? [`[${name}]`, ...lines].join("\n") : "";
 }
 
-/** Four decimals: finer than a slider, and 0.1 + 0.2 is 0.3. */
-export function rounded(value: number): number {
-  return Math.round(value * 1e4) / 1e4;
+/** A number that a file of gains may hold, with four decimals: finer than a slider, and 0.1 + 0.2 is 0.3. */
+export function tidy(value: number): number {
+  return Math.round(Math.min(Math.max(value, -LIMIT), LIMIT) * 1e4) / 1e4;
 }
 
 /** A TOML float needs its point. */

@@ -7,7 +7,7 @@ import { runnerImport } from "vite";
 
 const source = async (file) =>
   (await runnerImport(fileURLToPath(new URL(`../src/${file}`, import.meta.url)), { logLevel: "error" })).module;
-const { over, toToml, fromToml, tuned, NEUTRAL } = await source("gains.ts");
+const { over, tidy, toToml, fromToml, tuned, NEUTRAL } = await source("gains.ts");
 const { ARKIT, REGIONS, regionOf } = await source("regions.ts");
 
 const python = process.env.VOXFACE_PYTHON; // an interpreter with voxface installed
@@ -42,6 +42,11 @@ test("the TOML holds only what differs, and is read back as it was written", () 
 
 test("sums of sliders are written as people would: 0.1 + 0.2 is 0.3", () => {
   assert.match(toToml({ gain: {}, offset: { jawOpen: 0.1 + 0.2 } }), /jawOpen = 0\.3\n/);
+});
+
+test("a region's gain times a channel's stays what a file may hold", () => {
+  assert.equal(tidy(10 * 3), 10);
+  assert.match(toToml({ gain: { jawOpen: 30 }, offset: {} }), /jawOpen = 10\.0\n/);
 });
 
 test("a file that people wrote: comments, quotes, spaces, [idle], CRLF, a byte order mark", () => {

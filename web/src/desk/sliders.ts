@@ -1,7 +1,7 @@
 // Sliders of gain and offset: one row per channel, one per region, whose gain multiplies and whose offset adds to those
 // of its channels.
 
-import { type Gains, rounded } from "../gains";
+import { type Gains, LIMIT, tidy } from "../gains";
 import { REGIONS, regionOf } from "../regions";
 
 /** What a slider spans; a number typed beside it may go as far as a file of gains may. */
@@ -10,8 +10,6 @@ const KINDS = {
   offset: { neutral: 0, low: -0.5, high: 0.5, step: 0.005 },
 } as const;
 type Kind = keyof typeof KINDS;
-
-const LIMIT = 10;
 
 export class Sliders {
   private readonly rows = new Map<string, Row>(); // by channel
@@ -30,8 +28,8 @@ export class Sliders {
     const gains: Gains = { gain: {}, offset: {} };
     for (const [name, row] of this.rows) {
       const region = this.regions.get(regionOf(name)!.id)!;
-      const gain = rounded(row.value("gain") * region.value("gain"));
-      const offset = rounded(row.value("offset") + region.value("offset"));
+      const gain = tidy(row.value("gain") * region.value("gain"));
+      const offset = tidy(row.value("offset") + region.value("offset"));
       if (gain !== 1) gains.gain[name] = gain;
       if (offset !== 0) gains.offset[name] = offset;
     }
@@ -138,8 +136,8 @@ class Row {
 
   /** An emptied number goes back to what changes nothing. */
   private take(kind: Kind, typed: number): void {
-    const value = Number.isNaN(typed) ? KINDS[kind].neutral : Math.min(Math.max(typed, -LIMIT), LIMIT);
-    this.set(kind, rounded(value));
+    const value = Number.isNaN(typed) ? KINDS[kind].neutral : tidy(typed);
+    this.set(kind, value);
     this.changed();
   }
 
