@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from voxface.face.rig import ARKIT
 from voxface.head.brows import brow
+from voxface.head.bust import follow, jersey
 from voxface.head.colours import shell_rows, skin_paint
 from voxface.head.ears import ear
 from voxface.head.eyes import eyeball
-from voxface.head.geometry import bump, normals, smooth, step
+from voxface.head.geometry import normals, step
 from voxface.head.hair import hair
 from voxface.head.head import Head, Part
 from voxface.head.lashes import lashes
-from voxface.head.light import openness
-from voxface.head.mouth import teeth, tongue
+from voxface.head.lids import EYE_COLUMNS
+from voxface.head.light import openness, shade
+from voxface.head.lips import BAG
+from voxface.head.mouth import LOWER, UPPER, bag_paint, teeth, tongue
 from voxface.head.piece import Moves, Piece, flipped, in_middle, pair, split, stacked
 from voxface.head.rig import Field, jaw_open, loose_places, rolled, skin_places
-from voxface.head.shell import BAG, EYE_COLUMNS, Shell, build_shell
+from voxface.head.shell import Shell, build_shell
 from voxface.head.targets import EYES, LEFT, MIDDLE, jaw_forward, jaw_left, tongue_out
 from voxface.stream import Array
 
@@ -45,8 +48,9 @@ def _groups(shell: Shell) -> dict[str, Group]:
     return {
         "skin": [skin, *pair(ear())],
         "eyes": _eyes(),
-        "mouth": [bag, *_teeth_and_tongue()],
+        "mouth": [replace(bag, colours=bag_paint(bag.points)), *_teeth_and_tongue()],
         "hair": [hair(), *_brows(), *_lashes(shell)],
+        "cloth": [jersey()],
     }
 
 
@@ -68,7 +72,7 @@ def _eyes() -> Group:
 
 
 def _teeth_and_tongue() -> Group:
-    upper, lower, tip = teeth("upper"), teeth("lower"), tongue()
+    upper, lower, tip = teeth(UPPER), teeth(LOWER), tongue()
     jaw: dict[str, Field] = {"jawOpen": jaw_open, "jawForward": jaw_forward, "jawLeft": jaw_left}
     back = 0.25 + 0.75 * step(0.035, 0.07, tip.points[:, 2])  # the root of the tongue hardly moves
     out: dict[str, Field] = {"tongueOut": lambda at: tongue_out(at.points)}
@@ -91,40 +95,24 @@ def _lashes(shell: Shell) -> Group:
 # -- light and normals -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Shade:
-    power: float
-    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
-
-
-SHADES = {"skin": _Shade(0.85, (0.85, 1.25, 1.30)), "eyes": _Shade(0.28), "mouth": _Shade(0.07), "hair": _Shade(0.8)}
-
-
 def _light(raw: dict[str, Piece]) -> dict[str, Array]:
+    """How much of the sky the vertices of each part see."""
     whole = stacked(list(raw.values()))
     facing = np.concatenate([normals(p.points, p.triangles) for p in raw.values()])
-    light = openness(whole.points, facing, whole.triangles)
-    light = 0.5 * light + 0.5 * smooth(light[:, None], whole.triangles, 1)[:, 0]
     cuts = np.cumsum([len(p.points) for p in raw.values()])[:-1]
-    return dict(zip(raw, np.split(light, cuts), strict=True))
+    return dict(zip(raw, np.split(openness(whole.points, facing, whole.triangles), cuts), strict=True))
 
 
 def _part(name: str, group: Group, light: Array) -> Part:
     piece = stacked(group)
     rest = normals(piece.points, piece.triangles)
-    if name == "skin":  # the inner corners of the eyes would look tired
-        folded = np.column_stack([np.abs(piece.points[:, 0]), piece.points[:, 1:]])
-        light = light + (0.86 - light) * bump(folded, (0.0170, 0.0370, 0.0780), (0.0080, 0.0100, 0.0150)) * (
-            light < 0.86
-        )
-    shade = np.clip(light, 0.02, 1)[:, None] ** (np.array(SHADES[name].tint) * SHADES[name].power)
     moves, turns = _moved(group, piece, rest)
-    follow = step(-0.165, -0.085, piece.points[:, 1])
-    colours = np.clip(piece.colours * shade, 0, 1)
-    triangles = piece.triangles.astype(np.uint32)
+    along = np.zeros(len(rest)) if name == "cloth" else follow(piece.points)
+    colours = np.clip(piece.colours * shade(name, piece.points, light), 0, 1)
     return Part(
-        name, _single(piece.points, FINENESS), _single(rest), _single(colours), _single(follow), triangles, moves, turns
-    )
+        name, _single(piece.points, FINENESS), _single(rest), _single(colours), _single(along),
+        piece.triangles.astype(np.uint32), moves, turns,
+    )  # fmt: skip
 
 
 def _moved(group: Group, piece: Piece, rest: Array) -> tuple[Array, Array]:

@@ -1,63 +1,104 @@
-"""What is behind the lips: teeth, gums, tongue."""
+"""What is behind the lips: teeth with their gums, the tongue, and the paint of the bag that holds them."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from voxface.head.geometry import grid, step
 from voxface.head.piece import Piece
 from voxface.head.sculpt import MOUTH_Y
+from voxface.stream import Array
 
-ARCH = {"upper": (0.0236, 0.0560, 0.0330), "lower": (0.0220, 0.0550, 0.0310)}
+ENAMEL, GUM = np.array([0.78, 0.735, 0.645]), np.array([0.42, 0.12, 0.11])
+TONGUE, BAG_RED = np.array([0.43, 0.125, 0.120]), np.array([0.20, 0.032, 0.030])
+FRONT, BACK = 0.080, 0.045  # metres: in front of FRONT all has its own colour, behind BACK it is dark
+ARC = np.radians(80.0)  # half of the arch that holds the teeth
+TEETH = 6  # on each side
+COLUMNS_PER_TOOTH = 4
 
 
-def teeth(name: str) -> Piece:
-    """A row of teeth with its gum; columns along the arch, rows over gum, front, edge and back."""
-    width, back, deep = ARCH[name]
-    columns = 43
-    phi = np.radians(np.linspace(-82, 82, columns))
-    along = np.linspace(-7, 7, columns)  # one unit per tooth, a gap at every whole number
-    gap = np.exp(-(((along - np.round(along)) / 0.16) ** 2))
-    side = np.abs(along) / 7
-    up = 1.0 if name == "upper" else -1.0
-    edge = MOUTH_Y - 0.0018
-    long = (0.0088 - 0.0022 * side) if name == "upper" else (0.0068 - 0.0012 * side)
-    rows = [
-        (1.35, -0.0014, 1), (1.18, 0.0002, 1), (1.02, 0.0006, 1), (0.97, 0.0, 0), (0.75, 0.0003, 0), (0.35, 0.0002, 0),
-        (0.05, -0.0004, 0), (0.0, -0.0011, 0), (0.08, -0.0022, 0), (0.9, -0.0040, 0), (1.2, -0.0050, 1),
-    ]  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class Arch:
+    """A row of teeth. Metres; half its width, its foremost and its hindmost place; the edge that bites; the length of
+    the front teeth and how much shorter the last ones are; up: 1 where the gum is above."""
+
+    half_width: float
+    front: float
+    back: float
+    edge: float
+    length: float
+    shorter: float
+    up: int
+
+
+UPPER = Arch(0.0232, 0.0848, 0.0540, MOUTH_Y - 0.0034, 0.0092, 0.0024, 1)
+LOWER = Arch(0.0215, 0.0818, 0.0530, MOUTH_Y - 0.0030, 0.0074, 0.0014, -1)
+
+ROWS = (
+    # share of the tooth's length from its edge, metres in front of the arch, is it gum
+    (1.50, -0.0010, True), (1.20, 0.0004, True), (1.02, 0.0007, True), (0.97, 0.0000, False), (0.55, 0.0005, False),
+    (0.12, 0.0000, False), (0.00, -0.0008, False), (0.06, -0.0022, False), (1.00, -0.0042, False),
+)  # fmt: skip
+
+
+def teeth(arch: Arch) -> Piece:
+    """A row of teeth with its gum; columns along the arch from right to left, rows from the gum over front and edge."""
+    columns = 2 * TEETH * COLUMNS_PER_TOOTH + 1
+    along = np.linspace(-TEETH, TEETH, columns)  # a gap at every whole number
+    along = (along - along[::-1]) / 2
+    angle, side = along * ARC / TEETH, np.abs(along) / TEETH
+    gap = np.exp(-(((along - np.round(along)) / 0.15) ** 2))
+    length = arch.length - arch.shorter * side
     points, colours = [], []
-    for share, out, gum in rows:
-        scallop = 0.16 * gap if 0.9 < share < 1.1 else 0.08 * gap * (share < 0.2)
-        y = edge + up * (long * (share + (scallop if share < 0.2 else -scallop)) + 0.0012 * side**2)
-        r = out - 0.0006 * gap * (1 - gum)
-        points.append(np.column_stack([(width + r) * np.sin(phi), y, back + (deep + r) * np.cos(phi)]))
-        tooth = np.array([0.80, 0.755, 0.66]) * (1 - 0.35 * gap)[:, None]
-        tooth = tooth * (1 - 0.75 * step(0.25, 0.95, side))[:, None]
-        colours.append(
-            np.tile([0.50, 0.16, 0.14], (columns, 1)) * (1 - 0.8 * step(0.2, 0.9, side))[:, None] if gum else tooth
-        )
-    triangles = grid(len(rows), columns)
-    opposite = np.arange(len(rows) * columns).reshape(len(rows), columns)[:, ::-1].ravel()
-    return Piece(
-        np.concatenate(points), np.concatenate(colours), triangles[:, ::-1] if name == "upper" else triangles, opposite
-    )
+    for share, out, gum in ROWS:
+        papilla = -0.13 * gap if gum or share > 0.9 else 0.10 * gap * (share < 0.1)
+        height = arch.edge + arch.up * (length * (share + papilla) + 0.0014 * side**2)
+        push = out - 0.0005 * gap * (not gum)
+        wide, deep = arch.half_width + push, arch.front - arch.back + push
+        points.append(np.column_stack([wide * np.sin(angle), height, arch.back + deep * np.cos(angle)]))
+        colours.append(np.where(gum, GUM, ENAMEL * (1 - 0.16 * gap[:, None])) + 0 * along[:, None])
+    triangles = grid(len(ROWS), columns)
+    opposite = np.arange(len(ROWS) * columns).reshape(-1, columns)[:, ::-1].ravel()
+    return _darkened(np.stack(points), np.stack(colours), triangles[:, ::-1] if arch.up > 0 else triangles, opposite)
+
+
+TIP, ROOT = 0.0775, 0.0340  # metres: how far to the front the tongue begins and ends
+TONGUE_Y = MOUTH_Y - 0.0125
+TONGUE_WIDE, TONGUE_THICK = 0.0165, 0.0056  # half of each, metres
 
 
 def tongue() -> Piece:
-    """Rings round the tongue from its tip to its root."""
-    columns, rows = 18, 12
-    s = np.linspace(0, 1, rows) ** 1.7
-    t = 2 * np.pi * np.arange(columns) / columns
-    size = np.sqrt(np.clip(1 - (1 - np.minimum(s / 0.45, 1)) ** 2, 0, 1))
-    width, thick = 0.0165 * size * (1 + 0.05 * s), 0.0055 * size * (0.75 + 0.6 * s)
-    z = 0.0800 - 0.040 * s
-    y = MOUTH_Y - 0.0112 + 0.003 * s + 0.002 * np.sin(np.pi * s)
-    x = width[:, None] * np.cos(t)
-    top = thick[:, None] * np.sin(t)
-    groove = 0.0016 * np.exp(-((x / 0.0035) ** 2)) * np.maximum(np.sin(t), 0) * size[:, None]
-    points = np.stack([x, y[:, None] + top - groove, z[:, None] + 0 * t], -1)
-    colours = np.array([0.47, 0.145, 0.14]) * (1 - 0.92 * step(0.05, 0.85, s))[:, None, None] * np.ones((1, columns, 1))
+    """Rings round the tongue from its tip to its root, flat below, with a soft groove on its back."""
+    columns, rows = 16, 12
+    s = np.linspace(0, 1, rows) ** 1.6
+    turn = 2 * np.pi * np.arange(columns) / columns
+    sine, cosine = np.sin(turn), np.cos(turn)
+    sine, cosine = (sine - sine[-np.arange(columns)]) / 2, (cosine - cosine[columns // 2 - np.arange(columns)]) / 2
+    size = np.sqrt(np.clip(1 - (1 - np.minimum((s + 0.004) / 0.5, 1)) ** 2, 0, 1))
+    x = (TONGUE_WIDE * size * (1 + 0.10 * s))[:, None] * cosine
+    thick = (TONGUE_THICK * size * (0.7 + 0.9 * s))[:, None]
+    groove = 0.0014 * np.exp(-((x / 0.0040) ** 2)) * np.maximum(sine, 0) * size[:, None]
+    middle = TONGUE_Y + 0.0020 * np.sin(np.pi * np.minimum(1.4 * s, 1)) + 0.0010 * s
+    y = middle[:, None] + thick * np.where(sine > 0, sine, 0.6 * sine) - groove
+    points = np.stack([x, y, np.broadcast_to((TIP - (TIP - ROOT) * s)[:, None], x.shape)], -1)
     opposite = (columns // 2 - np.arange(columns)) % columns
     opposite = (np.arange(rows)[:, None] * columns + opposite).ravel()
-    return Piece(points.reshape(-1, 3), colours.reshape(-1, 3), grid(rows, columns, closed=True)[:, ::-1], opposite)
+    return _darkened(points, TONGUE + 0 * points, grid(rows, columns, closed=True)[:, ::-1], opposite)
+
+
+def bag_paint(points: Array) -> Array:
+    """Colours (n, 3) of the inside of the cheeks, palate and throat."""
+    return BAG_RED * _dark(points[:, 2])[:, None]
+
+
+def _darkened(points: Array, colours: Array, triangles: Array, opposite: Array) -> Piece:
+    points, colours = points.reshape(-1, 3), colours.reshape(-1, 3)
+    return Piece(points, colours * _dark(points[:, 2])[:, None], triangles, opposite)
+
+
+def _dark(depth: Array) -> Array:
+    """Factor of colours: little light comes to the back of a mouth."""
+    found: Array = 0.10 + 0.90 * step(BACK, FRONT, depth)
+    return found

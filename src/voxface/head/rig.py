@@ -11,18 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from voxface.head.geometry import bump, step
+from voxface.head.lids import EYE_COLUMNS, lid_line
+from voxface.head.lips import BAG, BORDER, HALF_WIDTH, MOUTH_COLUMNS, MOUTH_RINGS, slit
 from voxface.head.sculpt import EYE
-from voxface.head.shell import (
-    BAG,
-    BORDER,
-    EYE_COLUMNS,
-    HALF_WIDTH,
-    MOUTH_COLUMNS,
-    MOUTH_RINGS,
-    Shell,
-    lid_line,
-    slit,
-)  # fmt: skip
+from voxface.head.shell import Shell
 from voxface.stream import Array
 
 HINGE = np.array([0.0, 0.004, 0.010])
@@ -30,6 +22,9 @@ JAW = np.radians(20.0)
 GLIDE = 0.0090  # metres: an open jaw has slid forwards
 CORNER = np.array([0.0255, -0.0345, 0.0840])
 LID_SHARE = (1.0, 1.0, 1.0, 1.0, 0.95, 0.84, 0.64, 0.40, 0.18, 0.05, 0.0)
+CORNER_DROP = 0.40  # how far the corners of the mouth go with the jaw
+ARCHED = 0.95, 0.62  # of the upper and the lower lip of an open mouth: 0.5 is an ellipse, 1 a parabola
+SOFTEST = 0.030  # metres: half of the zone between what turns with the jaw and what does not
 UPPER_SHARE = 0.25  # of the way the upper lip comes down to close a mouth whose jaw is open
 
 
@@ -75,11 +70,12 @@ def loose_places(points: Array, jaw: float | Array = 0.0) -> Places:
 def _jaw(p: Array, ring: Array, column: Array) -> Array:
     line = np.interp(p[:, 2], [-0.01, 0.015, 0.083, 0.1], [0.005, -0.004, CORNER[1], CORNER[1]])
     beyond = np.hypot(np.maximum(np.abs(p[:, 0]) - HALF_WIDTH, 0), np.maximum(0.085 - p[:, 2], 0))
-    soft = 0.009 + 0.42 * beyond
+    soft = np.minimum(0.011 + 0.45 * beyond, SOFTEST)
     field = step(1, -1, (p[:, 1] - line) / soft)
     field = field * step(-0.012, 0.040, p[:, 2] + 0.25 * (p[:, 1] + 0.05)) * step(-0.135, -0.088, p[:, 1])
-    x = np.sin(np.pi * np.clip(column, 0, MOUTH_COLUMNS - 1) / (MOUTH_COLUMNS - 1))
-    own = np.where(column <= MOUTH_COLUMNS // 2, 0.5 * x**5, 1 - 0.5 * x**5)
+    inner = 1 - np.minimum(np.abs(p[:, 0]) / HALF_WIDTH, 1) ** 2
+    upper, lower = CORNER_DROP * (1 - inner ** ARCHED[0]), CORNER_DROP + (1 - CORNER_DROP) * inner ** ARCHED[1]
+    own = np.where(column <= MOUTH_COLUMNS // 2, upper, lower)
     mix = np.where(ring < 0, 1.0, step(BORDER + 1, MOUTH_RINGS - 0.5, ring))
     found: Array = own + (field - own) * mix
     return found
@@ -111,7 +107,7 @@ def mouth_close(at: Places) -> Array:
     line = line[np.argsort(line[:, 0])]
     x = np.minimum(np.abs(at.points[:, 0]), line[-1, 0])
     contact = np.column_stack([x, np.interp(x, line[:, 0], line[:, 1]), np.interp(x, line[:, 0], line[:, 2])])
-    near = 1 - step(0.009, 0.044, lip_distance(at.points))
+    near = (1 - step(0.006, 0.050, lip_distance(at.points))) * step(0.010, 0.050, at.points[:, 2])
     inside = np.interp(at.lip_ring, [-1, 0, 1, 2, 3, BAG], [1, 0, 0, 0.35, 0.97, 1])
     near = np.where((at.lip_ring >= 0) & (at.lip_ring <= BAG), inside, near)
     meet = turned(contact, np.full(len(x), JAW)) * [0, UPPER_SHARE, 0.5 * UPPER_SHARE]
@@ -137,8 +133,14 @@ def front(points: Array) -> Array:
 # -- lids -------------------------------------------------------------------------------------------------------------
 
 
-def lids(at: Places, upper: float, lower: float, sideways: float = 0.0, close: float = 0.0) -> Array:
-    """Lids of the left eye turn about the eyeball: radians up for each, and how far the lids close, 0 to 1."""
+def lids(
+    at: Places, upper: float, lower: float, sideways: float = 0.0, close: float = 0.0, swell: float = 0.0
+) -> Array:
+    """Lids of the left eye turn about the eyeball.
+
+    upper, lower: radians up. sideways: both, radians outwards. close: how far they close, 0 to 1. swell: metres by which
+    the lower lid comes forward, so that it lies over the upper one in a blink.
+    """
     column = at.lid_column
     t = 2 * np.pi * column / EYE_COLUMNS
     s = np.clip(np.cos(t) * (1 + 0.10 * np.sin(t) ** 2), -1, 1)
@@ -153,6 +155,7 @@ def lids(at: Places, upper: float, lower: float, sideways: float = 0.0, close: f
     d = at.points - EYE
     r = np.linalg.norm(d, axis=1)
     elevation, azimuth = np.arcsin(d[:, 1] / r), np.arctan2(d[:, 0], d[:, 2])
+    r = r + swell * at.lid_share * corner * is_lower
     elevation, azimuth = elevation + at.lid_share * lift, azimuth + at.lid_share * sideways * corner
     flat = np.cos(elevation)
     new = EYE + r[:, None] * np.stack([flat * np.sin(azimuth), np.sin(elevation), flat * np.cos(azimuth)], 1)

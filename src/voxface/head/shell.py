@@ -11,15 +11,10 @@ import numpy as np
 
 from voxface.head import sculpt
 from voxface.head.geometry import delaunay, grid, inside, smooth, step
-from voxface.head.sculpt import EYE, EYE_RADIUS, LID_RADIUS, MOUTH_Y
+from voxface.head.lids import EYE_COLUMNS, eye_rings
+from voxface.head.lips import BORDER, MOUTH_COLUMNS, mouth_rings
+from voxface.head.sculpt import MOUTH_Y
 from voxface.stream import Array
-
-EYE_COLUMNS = 40
-EYE_RINGS = 11  # from inside the lid (0, 1), its edge (2, 3), to the bone
-MOUTH_COLUMNS = 23  # of one half: 0 in the middle of the upper lip, 11 the corner, 22 in the middle of the lower lip
-MOUTH_RINGS = 14
-BAG = 4  # mouth rings before the line where the lips touch (ring BAG)
-BORDER = 8  # the ring at the border of the red
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +75,7 @@ def _crown(points: Array, first: int, flat: Array) -> Array:
 # -- the chart: longitude and a height, in which the net is triangulated ----------------------------------------------
 
 CENTRE = np.array([0, 0.030, 0.0])
-LOWEST, FOOT, TOP = -0.95, -2.55, 1.40  # heights: below LOWEST the rays' origin goes down the neck
+LOWEST, FOOT, TOP = -0.95, -2.40, 1.40  # heights: below LOWEST the rays' origin goes down the neck
 
 
 def ray(longitude: Array, height: Array) -> tuple[Array, Array]:
@@ -206,7 +201,7 @@ def relax(points: Array, triangles: Array, fixed: int, eye: Array, mouth: Array)
     free[mouth[BORDER + 3 :]] = True
     front = free & (np.abs(points[:, 0]) < 1e-9)
     still = free & (points[:, 1] < points[free, 1].min() + 0.004)
-    foot = points[:, 1] < -0.165
+    foot = points[:, 1] < -0.145
     free &= ~(foot & still)
     crown = points[:, 1] > 0.13
     for _ in range(30):
@@ -231,135 +226,3 @@ def _mirrored(points: Array, triangles: Array, eye: Array, mouth: Array) -> Shel
     mirror[: len(points)] = other
     mirror[len(points) :] = np.flatnonzero(~middle)
     return Shell(whole, np.concatenate([triangles, other[triangles[:, ::-1]]]), mirror, eye, mouth)
-
-
-# -- rings round the eye ----------------------------------------------------------------------------------------------
-
-TURN = 0.10  # the eye opening looks this much outwards, radians
-
-
-def lid_line(s: Array, upper: Array) -> Array:
-    """Elevation, radians, of the lid's edge at s in [-1, 1] (inner to outer corner) seen from the eyeball's centre."""
-    s = np.clip(s, -1, 1)
-    tilt = 0.035 * s
-    top = 0.395 * (1 - np.abs(s + 0.06 * (1 - s * s)) ** 2.3) ** 0.85
-    low = -0.415 * (1 - np.abs(s - 0.10 * (1 - s * s)) ** 2.2) ** 0.90
-    found: Array = np.where(upper, top, low) + tilt - 0.02
-    return found
-
-
-OPENING = 0.86  # azimuth of the corners, radians
-
-
-def eye_rings() -> Array:
-    """(EYE_RINGS, EYE_COLUMNS, 3) of the left eye; column 0 is the outer corner, then over the upper lid."""
-    t = 2 * np.pi * np.arange(EYE_COLUMNS) / EYE_COLUMNS
-    s = np.cos(t) * (1 + 0.10 * np.sin(t) ** 2)
-    s = np.clip(s, -1, 1)
-    edge = np.stack([TURN + OPENING * s, lid_line(s, np.sin(t) >= 0)], 1)
-    outwards = np.stack([np.cos(t) * 0.85, np.sin(t)], 1)
-    rings = [
-        _on_ball(edge + 0.22 * outwards, EYE_RADIUS + 0.0004),
-        _on_ball(edge + 0.06 * outwards, EYE_RADIUS + 0.0002),
-        _on_ball(edge - 0.004 * outwards, EYE_RADIUS + 0.0003),
-        _on_ball(edge, LID_RADIUS - 0.0002),
-    ]
-    grow = [0.045, 0.11, 0.19, 0.28, 0.38, 0.49, 0.60]
-    for g in grow:
-        side = np.where(np.cos(t) >= 0, 1.0, 1 + 0.40 * np.cos(t))
-        far = edge + g * np.stack([np.cos(t) * side, np.sin(t) * 1.05], 1)
-        rings.append(_beside(far, g))
-    inwards = EYE - rings[6]
-    fold = np.clip(np.sin(t), 0, 1) ** 0.6 * (np.abs(s) < 0.97)
-    rings[6] = rings[6] + inwards / np.linalg.norm(inwards, axis=1, keepdims=True) * (0.0011 * fold)[:, None]
-    return np.stack(rings)
-
-
-def _direction(angles: Array) -> Array:
-    azimuth, elevation = angles.T
-    flat = np.cos(elevation)
-    return np.stack([flat * np.sin(azimuth), np.sin(elevation), flat * np.cos(azimuth)], 1)
-
-
-def _on_ball(angles: Array, radius: float) -> Array:
-    return EYE + radius * _direction(angles)
-
-
-def _beside(angles: Array, grow: float) -> Array:
-    """On the skin, near the eyeball's direction `angles`, but not across the ridge of the nose."""
-    near = EYE + (LID_RADIUS + 0.010 * grow) * _direction(np.clip(angles, -1.45, 1.45))
-    near[:, 0] = 0.0070 + 0.003 * np.logaddexp(0, (near[:, 0] - 0.0070) / 0.003)
-    return sculpt.settle(near, 8)
-
-
-# -- rings round the mouth --------------------------------------------------------------------------------------------
-
-HALF_WIDTH = 0.0250
-
-
-def slit(x: Array) -> Array:
-    """Height of the line between closed lips at x >= 0: a soft bow, corners slightly up."""
-    q = x / HALF_WIDTH
-    return (
-        MOUTH_Y
-        + 0.0033 * step(0.45, 1.0, q) * q
-        - 0.0010 * np.exp(-((q / 0.22) ** 2))
-        + 0.0006 * np.exp(-(((q - 0.5) / 0.25) ** 2))
-    )
-
-
-def mouth_rings() -> Array:
-    """(MOUTH_RINGS, MOUTH_COLUMNS, 3): the bag from its back to the lips' line, the red, and the skin round it."""
-    j = np.arange(MOUTH_COLUMNS)
-    a = np.pi * j / (MOUTH_COLUMNS - 1)  # 0 up, pi / 2 at the corner, pi down
-    upper = j <= 11
-    x = HALF_WIDTH * np.sin(a) ** 0.92
-    q = x / HALF_WIDTH
-    line = np.stack([x, slit(x)], 1)
-    out = np.stack([np.sin(a) * q**2.5, np.cos(a)], 1)
-    out /= np.linalg.norm(out, axis=1, keepdims=True)
-    fade = np.sqrt(np.clip(1 - q**2.2, 0, 1))
-    bow = 1 - 0.16 * np.exp(-((q / 0.13) ** 2)) + 0.10 * np.exp(-(((q - 0.26) / 0.16) ** 2))
-    red = np.where(upper, 0.0072 * bow, 0.0092 * (1 - 0.1 * q**2)) * fade * np.where(upper, 1 - 0.25 * q, 1) + 0.0007
-    full = (0.25 + 0.75 * fade) * np.where(upper, 0.0034, 0.0044)
-    rings = []
-    for share, bulge in ((0.0, -0.55), (0.10, 0.28), (0.38, 0.92), (0.72, 0.85), (1.0, 0.30)):
-        rings.append(
-            _lip(line + out * (red * share)[:, None], bulge * full if share else -0.0021 * (0.25 + 0.75 * fade))
-        )
-    for distance, bulge in ((0.0020, 0.06), (0.0050, 0.0), (0.0090, 0.0), (0.0140, 0.0), (0.0200, 0.0)):
-        spread = np.where(upper, 0.62, 0.95) * (1 - np.abs(np.sin(a))) + 0.95 * np.abs(np.sin(a))
-        rings.append(_lip(line + out * (red + distance * spread)[:, None], bulge * full))
-    return np.concatenate([_bag(rings[0], upper, q), np.stack(rings)])
-
-
-def _lip(xy: Array, bulge: Array) -> Array:
-    """Points in front of the muzzle at (x, y), raised by `bulge` metres along its soft normal."""
-    origin = np.column_stack([0.72 * xy[:, 0], xy[:, 1], np.full(len(xy), 0.055)])
-    aim = np.column_stack([xy[:, 0], xy[:, 1], np.full(len(xy), 0.088)]) - origin
-    aim /= np.linalg.norm(aim, axis=1, keepdims=True)
-    skin = sculpt.cast(origin, aim, 0.07)
-    found: Array = skin + aim * bulge[:, None]
-    return found
-
-
-def _bag(lips: Array, upper: Array, q: Array) -> Array:
-    """The inside of the mouth, from its back to just behind the lips."""
-    side = np.where(upper, 1.0, -1.0)
-    fade = np.sqrt(np.clip(1 - q**4, 0, 1))
-    middle = lips.copy()
-    middle[:, 1] = MOUTH_Y
-    rings = []
-    for back, height, width in (
-        (0.056, 0.004, 0.35),
-        (0.040, 0.014, 0.85),
-        (0.013, 0.0145, 0.98),
-        (0.004, 0.0016, 0.99),
-    ):
-        ring = lips - np.column_stack([0 * q, 0 * q, back + np.where(upper | (back < 0.01), 0, 0.003)])
-        ring[:, 1] = (lips[:, 1] if back < 0.01 else MOUTH_Y) + side * height * np.where(upper, 1.0, 0.72) * (
-            fade + (0.15 if back > 0.01 else 0)
-        )
-        ring[:, 0] *= width
-        rings.append(ring)
-    return np.stack(rings)

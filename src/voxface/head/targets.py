@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from voxface.head.geometry import Vector, bump, step
+from voxface.head.lips import BAG, BORDER, HALF_WIDTH
 from voxface.head.rig import (
     CORNER,
     Field,
@@ -19,7 +20,6 @@ from voxface.head.rig import (
     upness,
     vector,
 )  # fmt: skip
-from voxface.head.shell import BAG, BORDER, HALF_WIDTH
 from voxface.stream import Array
 
 
@@ -45,7 +45,7 @@ def _lids_keep(at: Places) -> Array:
 
 def brow_down(at: Places) -> Array:
     whole = _bump(at, (0.030, 0.0610, 0.080), (0.020, 0.0105, 0.030)) * _lids_keep(at)
-    inner = _bump(at, (0.0135, 0.0590, 0.088), (0.010, 0.0110, 0.025)) * _lids_keep(at)
+    inner = _bump(at, (0.0135, 0.0590, 0.088), (0.010, 0.0110, 0.025)) * _lids_keep(at) * left(at.points)
     return vector(whole, -0.0008, -0.0058, 0.0012) + vector(inner, -0.0022, -0.0030, 0.0012)
 
 
@@ -95,15 +95,15 @@ def _corner(at: Places, wide: float, high: float) -> Array:
     inside = np.where(at.lip_ring < 0, 1.0, inside)
     d = (at.points - CORNER) * [1, 1, 0]
     ahead = np.where((at.lip_ring >= 0) & (at.lip_ring < BAG), 1.0, front(at.points))
-    return bump(d, np.zeros(3), (wide, high, 1.0)) * inside * ahead
+    return bump(d, np.zeros(3), (wide, high, 1.0)) * inside * ahead * step(-0.014, 0.014, at.points[:, 0])
 
 
 def smile(at: Places) -> Array:
     p = at.points
-    corner = _corner(at, 0.0165, 0.0150)
+    corner = _corner(at, 0.0175, 0.0160)
     cheek = _bump(at, (0.0400, -0.0020, 0.067), (0.0150, 0.0125, 0.028)) * _lids_keep(at)
     fold = _fold(at)
-    move = vector(corner, 0.0072, 0.0082, -0.0048) + vector(cheek, 0.0012, 0.0042, 0.0048) + fold
+    move = vector(corner, 0.0058, 0.0084, -0.0044) + vector(cheek, 0.0012, 0.0042, 0.0048) + fold
     return move + lids(at, 0, 0.045) + towards_line(at) * (0.18 * left(p) * front(p))[:, None]
 
 
@@ -115,11 +115,10 @@ def _fold(at: Places) -> Array:
     t = (p - a) @ along / np.linalg.norm(b - a)
     off = (p - a) @ np.array([-along[1], along[0]])  # positive towards the cheek
     ends = step(-0.15, 0.25, t) * step(1.2, 0.75, t) * front(at.points)
-    groove = np.exp(-((off / 0.0030) ** 2)) * ends
-    hill = np.exp(-(((off - 0.0070) / 0.0045) ** 2)) * ends
-    return vector(groove * (np.abs(off) < 0.009), -0.0004, 0, -0.0016) + vector(
-        hill * (off < 0.019), 0.0006, 0.0006, 0.0018
-    )
+    groove = np.exp(-((off / 0.0050) ** 2)) * ends
+    hill = np.exp(-(((off - 0.0095) / 0.0065) ** 2)) * ends
+    groove, hill = groove * (np.abs(off) < 0.013), hill * (off < 0.027)
+    return vector(groove, -0.0003, 0, -0.0010) + vector(hill, 0.0006, 0.0006, 0.0014)
 
 
 def frown(at: Places) -> Array:
@@ -141,9 +140,9 @@ def funnel(at: Places) -> Array:
     lips, wide, up = near_lips(at, 0.008, 0.026), near_lips(at, 0.012, 0.034), upness(at)
     q = np.minimum(np.abs(p[:, 0]) / HALF_WIDTH, 1)
     middle = 1 - q**2
-    move = vector(wide, 0, 0, 0.0050) + vector(lips * middle, 0, 0, 0.0034)
-    move[:, 0] -= 0.32 * p[:, 0] * wide
-    move[:, 1] += lips * (0.25 + 0.75 * middle) * (up * 0.0058 - (1 - up) * 0.0066) * np.sqrt(np.clip(1 - q**4, 0, 1))
+    move = vector(wide, 0, 0, 0.0058) + vector(lips * middle, 0, 0, 0.0040)
+    move[:, 0] -= 0.36 * p[:, 0] * wide
+    move[:, 1] += lips * (0.25 + 0.75 * middle) * (up * 0.0042 - (1 - up) * 0.0060) * np.sqrt(np.clip(1 - q**4, 0, 1))
     flare = np.interp(at.lip_ring, [BAG - 1, BAG, BAG + 1, BAG + 2, BORDER, BORDER + 2], [0, 0.8, 1, 0.6, 0.0, 0])
     return move + vector(np.where(at.lip_ring < BAG - 1, 0, flare) * middle, 0, 0, 0.0022)
 
@@ -152,8 +151,9 @@ def pucker(at: Places) -> Array:
     p = at.points
     lips, wide = near_lips(at, 0.009, 0.028), near_lips(at, 0.012, 0.036)
     q = np.minimum(np.abs(p[:, 0]) / HALF_WIDTH, 1)
-    move = vector(wide, 0, 0, 0.0046) + vector(lips * (1 - 0.6 * q**2), 0, 0, 0.0050)
-    move[:, 0] -= 0.42 * p[:, 0] * wide
+    move = vector(wide, 0, 0, 0.0052) + vector(lips * (1 - 0.6 * q**2), 0, 0, 0.0064)
+    move += vector(lips * upness(at) * (1 - q**2), 0, -0.0012, 0)  # the upper lip covers its teeth
+    move[:, 0] -= 0.50 * p[:, 0] * wide
     return move - towards_line(at) * (0.16 * (1 - q**2))[:, None]
 
 
@@ -165,14 +165,14 @@ def mouth_left(at: Places) -> Array:
 
 def lower_down(at: Places) -> Array:
     p = at.points
-    side = step(-0.004, 0.012, p[:, 0]) * (1 - step(0.45, 1.05, np.abs(p[:, 0]) / HALF_WIDTH))
+    side = left(p) * (1 - step(0.45, 1.05, np.abs(p[:, 0]) / HALF_WIDTH))
     here = near_lips(at, 0.009, 0.027) * (1 - upness(at)) * side
     return vector(here, 0.0008, -0.0085, -0.0010)
 
 
 def upper_up(at: Places) -> Array:
     p = at.points
-    side = step(-0.004, 0.012, p[:, 0]) * (1 - step(0.45, 1.05, np.abs(p[:, 0]) / HALF_WIDTH))
+    side = left(p) * (1 - step(0.45, 1.05, np.abs(p[:, 0]) / HALF_WIDTH))
     here = near_lips(at, 0.008, 0.022) * upness(at) * side
     wing = _bump(at, (0.0140, -0.0030, 0.098), (0.0070, 0.0080, 0.018))
     return vector(here, 0.0004, 0.0072, -0.0002) + vector(wing, 0.0006, 0.0014, 0)
@@ -233,9 +233,9 @@ LEFT: dict[str, Field] = {
     "mouthLowerDown": lower_down, "mouthUpperUp": upper_up, "mouthPress": press, "mouth": mouth_left, "jaw": jaw_left,
     "eyeBlink": lambda at: lids(at, 0, 0, close=1.0),
     "eyeWide": lambda at: lids(at, 0.13, -0.045),
-    "eyeSquint": lambda at: lids(at, -0.06, 0.21)
+    "eyeSquint": lambda at: lids(at, -0.06, 0.16, swell=0.0007)
     + vector(_bump(at, (0.034, 0.0150, 0.075), (0.014, 0.008, 0.025)) * _lids_keep(at), 0, 0.0022, 0.0010),
-    "eyeLookDown": lambda at: lids(at, -0.20, -0.085),
+    "eyeLookDown": lambda at: lids(at, -0.30, -0.10),
     "eyeLookUp": lambda at: lids(at, 0.135, 0.07),
     "eyeLookIn": lambda at: lids(at, 0, 0, -0.035),
     "eyeLookOut": lambda at: lids(at, 0, 0, 0.035),
