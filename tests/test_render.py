@@ -117,6 +117,17 @@ def test_a_jaw_moves_the_mouth_and_not_the_brow(how: str) -> None:
     np.testing.assert_array_equal(rest, still(HEAD, np.zeros(len(HEAD.targets)), size=(96, 96), gl=how))
 
 
+@pytest.mark.parametrize("camera", ["front", "three-quarter"])
+def test_eyes_have_a_glint_and_lids_hide_it(camera: str) -> None:
+    """Open eyes mirror a window as nearly white spots in the upper half of the face; closed lids do not."""
+    spots = []
+    for weights in ({}, {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0}):
+        picture = still(HEAD, weights, size=(256, 256), camera=camera, light="dark", gl="auto")
+        spots.append(int((picture[60:140].min(axis=2) > 190).sum()))
+    assert spots[0] >= 4, spots
+    assert spots[1] == 0, spots
+
+
 def test_the_head_turns_and_the_foot_of_the_neck_stays() -> None:
     """A turn to the subject's left moves the nose to the right of the picture; where `follow` is 0 nothing moves. A
     place far from the clip's median is held to 3 cm."""

@@ -144,15 +144,16 @@ def _film_file(out: Output, film: Film, output: str, sound: str | None) -> int:
 @contextmanager
 def _moving(out: Output, count: int) -> Iterator[Callable[[int], None]]:
     """A bar of pictures; and one line where it will take long, since nobody may be watching the bar."""
-    began, told = time.perf_counter(), False
+    began, told = 0.0, False
     with out.progress("render", count, "pictures") as bar:
 
         def moved(done: int) -> None:
-            nonlocal told
+            nonlocal began, told
             bar.advance()
-            passed = time.perf_counter() - began
-            if not told and passed > _ESTIMATE_AFTER_S:
-                told, left = True, passed / done * (count - done)
+            now = time.perf_counter()
+            began = now if done == 1 else began  # what came before, such as opening OpenGL, comes once
+            if not told and now - began > _ESTIMATE_AFTER_S:
+                told, left = True, (now - began) / (done - 1) * (count - done)
                 if left > _LONG_S:
                     out.say(f"{count} pictures take about {clock_text(left)}; Ctrl-C ends it and leaves no file.")
 

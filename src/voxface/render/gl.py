@@ -95,7 +95,7 @@ void main() {
     light += rim * (edge * edge * edge * max(dot(n, rim_from) * 0.7 + 0.3, 0));
     float wet = wrap.r > wrap.g ? smoothstep(0.5, 0.7, 1 - tint.g / tint.r) : 0;  // of what is alive, the red: lips
     float mirrored = (1 + 3 * wet) * pow(max(dot(n, normalize(key_from + v)), 0), gloss * (1 + wet));
-    float window = smoothstep(0.990, 0.994, dot(n, normalize(glint_from + v)));
+    float window = smoothstep(0.985, 0.990, dot(n, normalize(glint_from + v)));
     vec3 x = (tint * light + key * (shine * mirrored * clear + glint * window)) * exposure;
     show(x * (6.2 * x + 0.5) / (x * (6.2 * x + 1.7) + 0.06));
 }

@@ -127,7 +127,7 @@ def shade(view: View, tint: Array, n: Array, v: Array, lit: Array, look: Array) 
     shares += rim * (edge**3 * np.maximum(_dot(n, place["rim_from"]) * 0.7 + 0.3, 0))
     wet = (wrap[:, :1] > wrap[:, 1:2]) * _smooth_step(0.5, 0.7, 1 - tint[:, 1:2] / np.maximum(tint[:, :1], 1e-6))
     mirrored = (1 + 3 * wet) * np.maximum(_dot(n, _unit(place["key_from"] + v)), 0) ** (gloss * (1 + wet))
-    window = _smooth_step(0.990, 0.994, _dot(n, _unit(place["glint_from"] + v)))
+    window = _smooth_step(0.985, 0.990, _dot(n, _unit(place["glint_from"] + v)))
     x = (tint * shares + key * (shine * mirrored * lit + glint * window)) * view.light.exposure
     shown: Array = x * (6.2 * x + 0.5) / (x * (6.2 * x + 1.7) + 0.06)
     return shown
@@ -193,7 +193,9 @@ def _reached(depths: Array, asks: Array) -> Array:
     answer = np.zeros(len(asks))
     for x, y in ((0, 0), (1, 0), (0, 1), (1, 1)):
         column, row = np.clip(low + np.array([x, y]), 0, len(depths) - 1).T
-        answer += (right if x else 1 - right) * (up if y else 1 - up) * (asks[:, 2] <= depths[row, column])
+        answer += (
+            (right if x else 1 - right) * (up if y else 1 - up) * (np.minimum(asks[:, 2], 1) <= depths[row, column])
+        )
     return answer
 
 

@@ -20,9 +20,9 @@ Triple = tuple[float, float, float]
 FIELD_OF_VIEW_DEG = 24.0
 NEAREST_M, FARTHEST_M = 0.05, 6.0
 LARGEST_SHIFT_M = 0.03  # of the head along each axis; what is beyond is the sitter's place, not a movement
-SHADOW_REACH_M = 0.2  # from the origin: what can throw a shadow
+SHADOW_REACH_M = 0.25  # from the origin: what can throw a shadow
 SHADOW_PIXELS = 256  # a side of the depth map that the key light sees
-SHADOW_STEP = 0.009  # between the 4 x 4 places where a point asks the map, as a share of its side: soft edges
+SHADOW_STEP = 0.0072  # between the 4 x 4 places where a point asks the map, as a share of its side: soft edges
 SHADOW_OFF_M = 0.004  # a point asks from that far above its surface, so that a surface does not shade itself
 SMALLEST, LARGEST = 16, 4096  # pixels of a side
 
