@@ -1,79 +1,122 @@
-"""Short hair: locks that turn outwards from a whorl, as one closed shell over the skull."""
+"""Short swept hair: strands turn outwards from a whorl down to the hairline, as one closed shell over the skull."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from voxface.head import sculpt
+from voxface.head.colours import SKIN, blend
 from voxface.head.geometry import grid, step
 from voxface.head.piece import Piece
 from voxface.stream import Array
 
-MIDDLE = np.array([0.0, 0.045, -0.004])
-WHORL = np.array([0.10, 0.80, -0.60])
-ROWS, COLUMNS, LOCKS = 17, 84, 13
+BROWN = np.array([0.105, 0.050, 0.024])
+MIDDLE = np.array([0.0, 0.045, -0.004])  # directions are seen from here
+WHORL = np.array([0.16, 0.80, -0.58])
+STRANDS, ROWS, LOCKS = 80, 13, 12
+TWIST = 0.95  # radians that a strand turns about the whorl on its way
+FRINGE = 0.045  # of their length: locks reach over the hairline in front
+FORWARD = np.array([-0.24, 0.60, 0.76])  # where the hair stands up from the brow
+ROOT = 0.0045  # metres: how deep the edge of the shell is sunk into the skull
+LEDGE = 0.0010  # metres: how high the ends lie on the skin, whose triangles are coarse here
 
 
-def hairline(directions: Array, points: Array) -> Array:
-    """How far above the hairline a place on the skin is, metres."""
-    longitude = np.abs(np.arctan2(points[:, 0], points[:, 2]))
-    line = np.interp(
-        longitude,
-        [0.0, 0.35, 0.62, 0.85, 1.05, 1.25, 1.45, 1.75, 1.95, 2.2, 2.6, 3.15],
-        [0.103, 0.102, 0.097, 0.082, 0.050, 0.022, 0.046, 0.052, 0.010, -0.018, -0.036, -0.042],
-    )
-    return points[:, 1] - line
+def hairline(longitude: Array) -> Array:
+    """Height of the hairline, metres, at an angle from the front, 0 to pi: forehead, temple, sideburn, ear, nape."""
+    forehead = 0.1025 - 0.0075 * step(0.15, 0.75, longitude)
+    temple = -0.0480 * step(0.60, 1.02, longitude) - 0.0400 * step(1.06, 1.24, longitude)
+    over_ear = 0.0460 * step(1.46, 1.60, longitude)
+    nape = -0.0930 * step(1.84, 2.32, longitude) - 0.0070 * step(2.3, 3.1, longitude)
+    return forehead + temple + over_ear + nape
 
 
 def hair() -> Piece:
+    """Strand by strand: a column of the shell is a strand, so that locks and streaks run along it."""
+    around, reach = _rim()
+    ends = _spread(around, reach)
+    strand = np.arange(STRANDS)
+    lock = _lock(strand)
+    share = 1 - (1 - np.linspace(0, 1, ROWS + 1)[1:, None]) ** 1.35
+    angle = ends + TWIST * (1 - share) ** 1.5
+    fringe = 1 + FRINGE * (lock - 0.6) * np.maximum(np.cos(ends), 0)
+    direction = _towards(angle, share * fringe * np.interp(angle, around, reach, period=2 * np.pi))
+    skin = _skin(direction)
+    height = _thickness(direction, share, lock)
+    body = skin + direction * height[..., None]
+    edge = skin[-1] - direction[-1] * ROOT
+    top = body[0].mean(0, keepdims=True) + 0.0008 * WHORL
+    points = np.concatenate([top, body.reshape(-1, 3), edge])
+    colours = np.concatenate([BROWN[None], _paint(share, lock).reshape(-1, 3), np.tile(BROWN * 0.6, (STRANDS, 1))])
+    fan = np.column_stack([np.zeros(STRANDS, int), 1 + strand, 1 + (strand + 1) % STRANDS])
+    return Piece(points, colours, np.concatenate([fan, 1 + grid(ROWS + 1, STRANDS, closed=True)[:, ::-1]]))
+
+
+def _towards(angle: Array, reach: Array) -> Array:
+    """Unit directions from MIDDLE: `angle` radians about the whorl, `reach` radians away from it."""
     axis = WHORL / np.linalg.norm(WHORL)
     side = np.cross(axis, [0, 0, 1])
     side /= np.linalg.norm(side)
     front = np.cross(side, axis)
-    beta = 2 * np.pi * np.arange(COLUMNS) / COLUMNS
-    around = np.cos(beta)[:, None] * front + np.sin(beta)[:, None] * side
-    ends = _ends(axis, around)
-    twist = 0.9
-    rows = []
-    for share in 1 - (1 - np.linspace(0, 1, ROWS)) ** 1.7 * 0.97:
-        angle = ends * share
-        d = np.cos(angle)[:, None] * axis + np.sin(angle)[:, None] * around
-        skin = sculpt.cast(np.tile(MIDDLE, (COLUMNS, 1)), d, 0.2)
-        lock = _lock(beta + twist * share**1.5)
-        forward = np.maximum(d @ np.array([-0.12, 0.55, 0.82]), 0)
-        thick = 0.0075 + 0.0080 * step(0.2, 1.0, d[:, 1]) + 0.0120 * forward**6
-        part = np.exp(-(((skin[:, 0] - 0.026 - 0.1 * (0.1 - skin[:, 2])) / 0.006) ** 2)) * step(0.0, 0.03, skin[:, 2])
-        thick = thick * (1 - 0.45 * part) + 0.0050 * (lock - 0.5) * step(0.1, 0.5, share)
-        rows.append((skin + d * (thick * np.sqrt(1 - share**8) - 0.0008)[:, None], lock - 0.5 * part, share))
-    d = np.cos(ends * 1.01)[:, None] * axis + np.sin(ends * 1.01)[:, None] * around
-    under = [sculpt.cast(np.tile(MIDDLE, (COLUMNS, 1)), d, 0.2) - d * 0.004]
-    points = np.concatenate([r[0] for r in rows] + under)
-    shade = np.concatenate([0.62 + 0.55 * r[1] for r in rows] + [np.full(COLUMNS, 0.4)])
-    colours = np.array([0.120, 0.056, 0.026]) * shade[:, None]
-    triangles = grid(ROWS + 1, COLUMNS, closed=True)[:, ::-1]
-    fan = np.array([[0, i, i + 1] for i in range(1, COLUMNS - 1)])
-    return Piece(points, colours, np.concatenate([triangles, fan]))
-
-
-def _lock(phase: Array) -> Array:
-    """0 between locks, 1 on their backs; two sizes of locks."""
-    big = np.abs(np.sin(LOCKS * phase / 2 + 0.6 * np.sin(2 * phase)))
-    small = np.abs(np.sin(LOCKS * phase * 1.5 + 1.0))
-    found: Array = 0.75 * big**0.8 + 0.25 * small
+    angle, reach = np.broadcast_arrays(angle, reach)
+    out = np.cos(angle)[..., None] * front + np.sin(angle)[..., None] * side
+    found: Array = np.cos(reach)[..., None] * axis + np.sin(reach)[..., None] * out
     return found
 
 
-def _ends(axis: Array, around: Array) -> Array:
-    """Angle from the whorl at which each column of hair meets the hairline; locks reach over it."""
-    angles = np.linspace(0.5, 2.7, 45)
-    a = angles[:, None, None]
-    d = (np.cos(a) * axis + np.sin(a) * around).reshape(-1, 3)
-    above = hairline(d, sculpt.cast(np.tile(MIDDLE, (len(d), 1)), d, 0.2)).reshape(len(angles), -1)
-    first = np.argmax(above < 0, axis=0)
-    column = np.arange(len(around))
+def _skin(direction: Array) -> Array:
+    flat = direction.reshape(-1, 3)
+    found: Array = sculpt.cast(np.tile(MIDDLE, (len(flat), 1)), flat, 0.2).reshape(direction.shape)
+    return found
+
+
+def _rim(count: int = 240) -> tuple[Array, Array]:
+    """Where the hairline is, seen from the whorl: angles about it, and radians away from it, (count,) each."""
+    around = 2 * np.pi * np.arange(count) / count
+    tried = np.linspace(0.6, 2.6, 41)[:, None]
+    above = _above(_skin(_towards(around, tried)))
+    first, column = np.argmax(above < 0, axis=0), np.arange(count)
     high, low = above[first - 1, column], above[first, column]
-    ends = angles[first - 1] + (angles[1] - angles[0]) * high / (high - low)
-    beta = 2 * np.pi * np.arange(len(around)) / len(around)
-    smooth = (np.roll(ends, 1) + 2 * ends + np.roll(ends, -1)) / 4
-    found: Array = smooth + 0.06 * (_lock(beta + 0.9) - 0.5)
+    reach = tried[first - 1, 0] + (tried[1, 0] - tried[0, 0]) * high / (high - low)
+    for _ in range(4):
+        reach = (np.roll(reach, 1) + 2 * reach + np.roll(reach, -1)) / 4
+    return around, reach
+
+
+def _above(skin: Array) -> Array:
+    """How far above the hairline places on the skin are, metres."""
+    return skin[..., 1] - hairline(np.abs(np.arctan2(skin[..., 0], skin[..., 2])))
+
+
+def _spread(around: Array, reach: Array) -> Array:
+    """Angles about the whorl at which strands end: evenly along the hairline."""
+    rim = _towards(around, reach)
+    length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.roll(rim, -1, 0) - rim, axis=1))])
+    found: Array = np.interp(np.arange(STRANDS) / STRANDS * length[-1], length, np.append(around, 2 * np.pi))
     return found
+
+
+def _lock(strand: Array) -> Array:
+    """0 between locks, 1 on their backs; locks of uneven width."""
+    phase = 2 * np.pi * strand / STRANDS
+    wide = np.abs(np.sin(LOCKS * phase / 2 + 0.9 * np.sin(2 * phase + 0.5) + 0.5 * np.sin(3 * phase)))
+    return 0.8 * wide + 0.2 * np.abs(np.sin(LOCKS * phase * 1.25 + 1.0))
+
+
+def _thickness(direction: Array, share: Array, lock: Array) -> Array:
+    """(rows, strands) metres above the skin: short at the sides and the nape, standing up over the brow."""
+    top, brow = step(0.15, 0.95, direction[..., 1]), np.maximum(direction @ FORWARD, 0) ** 5
+    high = 0.0055 + 0.0100 * top + 0.0130 * brow
+    waves = (0.0012 + 0.0042 * top) * (lock - 0.6) * step(0.10, 0.55, share)
+    end = np.sqrt(np.clip(1 - share ** (7 - 3.5 * brow), 0, 1))
+    found: Array = (high + waves) * end + LEDGE
+    return found
+
+
+def _paint(share: Array, lock: Array) -> Array:
+    """Dark between locks, lighter on their backs, and thin at the hairline, where skin shines through."""
+    phase = np.arange(STRANDS)
+    streak = 0.12 * np.sin(2.4 * phase) + 0.08 * np.sin(0.7 * phase + 1.0)
+    tone = 0.62 + (0.55 * lock + streak) * step(0.0, 0.35, share)
+    colours = BROWN * tone[..., None]
+    thin = np.broadcast_to(0.30 * step(0.93, 1.0, share), tone.shape)
+    return blend(colours.reshape(-1, 3), SKIN * 0.6, thin.ravel())

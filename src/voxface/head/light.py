@@ -36,15 +36,20 @@ SHADES = {
     "hair": Shade(0.70, 0.78, 0.80),
     "cloth": Shade(0.95, 0.85, 0.80),
 }
-INNER_CORNER, CORNER_SIZE, CORNER_LIGHT = (0.0170, 0.0370, 0.0780), (0.0080, 0.0100, 0.0150), 0.86
-"""Beside the root of the nose: as dark as it would be, it makes eyes look tired."""
+SOCKETS = (
+    ((0.0170, 0.0370, 0.0780), (0.0080, 0.0100, 0.0150), 0.90),
+    ((0.0310, 0.0440, 0.0750), (0.0200, 0.0120, 0.0200), 0.84),
+)
+"""Beside the root of the nose and under the brow: centre, size (metres), and the least light. As dark as they would be
+they make eyes look tired."""
 
 
 def shade(part: str, points: Array, light: Array) -> Array:
     """Factor (n, 3) of the colours of a part whose vertices (n, 3) see `light` (n,) of the sky, 0 to 1."""
     if part == "skin":
-        corner = bump(np.abs(points) * [1, 0, 0] + points * [0, 1, 1], INNER_CORNER, CORNER_SIZE)
-        light = light + np.maximum(CORNER_LIGHT - light, 0) * corner
+        left = points * np.where(points[:, :1] < 0, [-1, 1, 1], 1)
+        for centre, size, least in SOCKETS:
+            light = light + np.maximum(least - light, 0) * bump(left, centre, size)
     own = SHADES[part]
     found: Array = np.clip(light, DARKEST, 1)[:, None] ** np.array([own.red, own.green, own.blue])
     return found
