@@ -37,8 +37,8 @@ class Camera:
 
     yaw_deg: float = 0.0
     pitch_deg: float = 2.0
-    height_m: float = 0.345
-    at: Triple = (0.0, 0.004, 0.01)
+    height_m: float = 0.35
+    at: Triple = (0.0, 0.009, 0.01)
 
 
 CAMERAS: dict[str, Camera] = {
@@ -77,8 +77,8 @@ class Light:
 LIGHTS: dict[str, Light] = {
     "studio": Light(),
     "soft": Light(
-        key=(1.5, 1.42, 1.34), key_from=(-0.35, 0.5, 0.85), fill=(0.50, 0.52, 0.55), rim=(0.6, 0.6, 0.6),
-        above=(0.62, 0.64, 0.68), below=(0.34, 0.29, 0.27), top=(0.90, 0.91, 0.92), bottom=(0.76, 0.77, 0.79),
+        key=(2.0, 1.86, 1.72), key_from=(-0.45, 0.55, 0.75), fill=(0.36, 0.38, 0.42), rim=(0.8, 0.8, 0.8),
+        above=(0.48, 0.50, 0.54), below=(0.26, 0.21, 0.19), top=(0.90, 0.91, 0.92), bottom=(0.76, 0.77, 0.79),
         vignette=0.12,
     ),
     "dark": Light(
