@@ -10,7 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from voxface.render.scene import CAMERAS, FIELD_OF_VIEW_DEG, LIGHTS, MATERIALS
+from voxface.render import scene
+from voxface.render.scene import CAMERAS, LIGHTS, MATERIALS
 
 PRESETS = Path(__file__).parents[1] / "web/src/stage/presets.json"
 
@@ -22,7 +23,8 @@ def presets() -> str:
         "lights": {name: asdict(light) for name, light in LIGHTS.items()},
         "materials": {name: material._asdict() for name, material in MATERIALS.items()},
     }
-    written = [f'  "field_of_view_deg": {json.dumps(FIELD_OF_VIEW_DEG)}']
+    numbers = ("FIELD_OF_VIEW_DEG", "SHADOW_REACH_M", "SHADOW_PIXELS", "SHADOW_STEP", "SHADOW_OFF_M")
+    written = [f'  "{name.lower()}": {json.dumps(getattr(scene, name))}' for name in numbers]
     for group, rows in groups.items():
         lines = ",\n".join(f"    {json.dumps(name)}: {json.dumps(row)}" for name, row in rows.items())
         written.append(f'  "{group}": {{\n{lines}\n  }}')

@@ -3,8 +3,21 @@
  * twenty lines, which compiles faster and runs lighter on phones than a physically based material. Lights stand in the
  * camera's axes, so shading happens there and nothing has to be updated when the camera moves.
  */
-import { DoubleSide, FrontSide, Mesh, PlaneGeometry, ShaderMaterial, Vector2, Vector3, type IUniform } from "three";
+import {
+  DoubleSide,
+  FrontSide,
+  type IUniform,
+  Mesh,
+  type PerspectiveCamera,
+  PlaneGeometry,
+  type Scene,
+  ShaderMaterial,
+  type Vector2,
+  Vector3,
+  type WebGLRenderer,
+} from "three";
 import { LIGHTS, MATERIALS, type LightName, type MaterialName, type Triple } from "./presets";
+import { LIT, Shadow } from "./shadow";
 
 type Uniforms = Record<string, IUniform>;
 
@@ -19,10 +32,12 @@ const SHOW = /* glsl */ `
   }`;
 
 const VERTEX = /* glsl */ `
+  ${LIT}
   #include <common>
   #include <morphtarget_pars_vertex>
   #include <skinning_pars_vertex>
   varying vec3 towards, facing, tint;
+  varying float lit;
   void main() {
     #include <beginnormal_vertex>
     #include <morphnormal_vertex>
@@ -35,23 +50,27 @@ const VERTEX = /* glsl */ `
     towards = -mvPosition.xyz;
     facing = normalMatrix * objectNormal;
     tint = vec3(color);
+    vec3 turned = normalize((modelMatrix * vec4(objectNormal, 0.0)).xyz);
+    lit = lit_at((modelMatrix * vec4(transformed, 1.0)).xyz, turned);
   }`;
 
 const FRAGMENT = /* glsl */ `
   uniform vec3 key, key_from, fill, fill_from, rim, rim_from, above, below, glint_from, wrap;
   uniform float exposure, gloss, shine, glint;
   varying vec3 towards, facing, tint;
+  varying float lit;
   ${SHOW}
   void main() {
     vec3 v = normalize(towards), n = normalize(gl_FrontFacing ? facing : -facing);
     float up = dot(n, (viewMatrix * vec4(0.0, 1.0, 0.0, 0.0)).xyz) * 0.5 + 0.5;
     vec3 soft = max((dot(n, key_from) + wrap) / (1.0 + wrap), 0.0);  // red creeps furthest round the edge of the shadow
-    vec3 light = key * soft * soft + fill * max(dot(n, fill_from) * 0.5 + 0.5, 0.0) + mix(below, above, up);
+    vec3 share = vec3(sqrt(max(lit, 0.0)), vec2(max(lit, 0.0)));  // and round those of shadows that fall on it
+    vec3 light = key * share * soft * soft + fill * max(dot(n, fill_from) * 0.5 + 0.5, 0.0) + mix(below, above, up);
     float edge = 1.0 - max(dot(n, v), 0.0);
     light += rim * (edge * edge * edge * max(dot(n, rim_from) * 0.7 + 0.3, 0.0));
     float mirrored = pow(max(dot(n, normalize(key_from + v)), 0.0), gloss);
     float window = smoothstep(0.990, 0.994, dot(n, normalize(glint_from + v)));
-    vec3 x = (tint * light + key * (shine * mirrored + glint * window)) * exposure;
+    vec3 x = (tint * light + key * (shine * mirrored * share.g + glint * window)) * exposure;
     show(x * (6.2 * x + 0.5) / (x * (6.2 * x + 1.7) + 0.06));  // a film's response, the screen's gamma in it
   }`;
 
@@ -67,12 +86,13 @@ export class Looks {
   readonly #materials: Record<MaterialName, ShaderMaterial>;
   readonly #shared: Uniforms = {};
   readonly #place = new Float32Array(4);
+  readonly #shadow = new Shadow();
 
   constructor() {
     for (const [name, value] of Object.entries(LIGHTS.studio)) {
       this.#shared[name] = { value: typeof value === "number" ? value : new Vector3(...(value as Triple)) };
     }
-    this.#shared.place = { value: this.#place };
+    Object.assign(this.#shared, this.#shadow.uniforms, { place: { value: this.#place } });
     this.#materials = Object.fromEntries(
       Object.keys(MATERIALS).map((name) => [name, this.#material(name as MaterialName)]),
     ) as Record<MaterialName, ShaderMaterial>;
@@ -98,12 +118,18 @@ export class Looks {
 
   /** Take a light preset; the background's colours stay the page's unless the light brings its own darkness. */
   light(name: LightName): void {
+    this.#shadow.light(name);
     for (const [uniform, value] of Object.entries(LIGHTS[name])) {
       const held = this.#shared[uniform]!;
       if (typeof value === "number") held.value = value;
       else (held.value as Vector3).set(...(value as [number, number, number]));
       if (uniform.endsWith("_from")) (held.value as Vector3).normalize();
     }
+  }
+
+  /** Let the key light throw the shadows of what is visible in the scene; before the picture itself is drawn. */
+  cast(renderer: WebGLRenderer, scene: Scene, camera: PerspectiveCamera): void {
+    this.#shadow.cast(renderer, scene, camera, this.background);
   }
 
   /** Colours of the background, as they are shown, from top to bottom, and how much darker the corners are, 0 to 1. */
@@ -119,6 +145,7 @@ export class Looks {
   }
 
   dispose(): void {
+    this.#shadow.dispose();
     Object.values(this.#materials).forEach((material) => material.dispose());
     this.background.geometry.dispose();
     (this.background.material as ShaderMaterial).dispose();

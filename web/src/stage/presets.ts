@@ -48,3 +48,12 @@ export const FIELD_OF_VIEW_DEG = presets.field_of_view_deg;
 export const CAMERAS = presets.cameras as unknown as Record<CameraName, CameraPreset>;
 export const LIGHTS = presets.lights as unknown as Record<LightName, LightPreset>;
 export const MATERIALS = presets.materials as unknown as Record<MaterialName, MaterialPreset>;
+
+/** reach_m: from the origin, what can throw a shadow. pixels: a side of the depth map. step: between the 4 x 4 places where
+ * a point asks it, as a share of its side. off_m: how far above its surface a point asks. */
+export const SHADOW = {
+  reach_m: presets.shadow_reach_m,
+  pixels: presets.shadow_pixels,
+  step: presets.shadow_step,
+  off_m: presets.shadow_off_m,
+};

@@ -189,19 +189,21 @@ export class Stage {
   }
 
   #render(renderer: WebGLRenderer): void {
-    this.#lamps.follow(this.#views.camera);
+    const camera = this.#views.camera;
+    this.#lamps.follow(camera);
     const ratio = renderer.getPixelRatio();
     const pictures = this.#comparing ? 2 : 1;
     renderer.setScissorTest(pictures > 1);
     for (let slot = 0; slot < pictures; slot++) {
       const left = this.#stacked ? 0 : slot * this.#size.x;
       const bottom = this.#stacked ? (pictures - 1 - slot) * this.#size.y : 0;
+      this.#held.forEach((held, at) => held && (held.puppet.root.visible = at === slot));
+      if (this.#held[slot]?.foreign === false) this.#looks.cast(renderer, this.#scene, camera);
       const box = [left / ratio, bottom / ratio, this.#size.x / ratio, this.#size.y / ratio] as const;
       renderer.setViewport(...box);
       renderer.setScissor(...box);
       this.#looks.within(left, bottom, this.#size);
-      this.#held.forEach((held, at) => held && (held.puppet.root.visible = at === slot));
-      renderer.render(this.#scene, this.#views.camera);
+      renderer.render(this.#scene, camera);
     }
   }
 
