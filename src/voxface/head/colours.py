@@ -11,6 +11,7 @@ from voxface.stream import Array
 
 SKIN = np.array([0.690, 0.400, 0.285])
 BLUSH = np.array([0.690, 0.290, 0.200])
+SOCKET = np.array([0.880, 0.480, 0.320])
 LID = np.array([0.480, 0.215, 0.150])
 CREASE = np.array([0.270, 0.105, 0.072])
 LASH_LINE = np.array([0.110, 0.045, 0.030])
@@ -22,7 +23,8 @@ TINTS = (
     (BLUSH, 0.50, (0.0000, -0.0010, 0.1120), (0.0110, 0.0110, 0.0140)),  # tip of the nose
     (BLUSH, 0.30, (0.0000, -0.0720, 0.0850), (0.0170, 0.0130, 0.0200)),  # chin
     (BLUSH, 0.18, (0.0000, 0.0780, 0.0880), (0.0350, 0.0180, 0.0300)),  # forehead
-    (LID, 0.30, (0.0330, 0.0400, 0.0780), (0.0180, 0.0110, 0.0200)),  # around the eye
+    (LID, 0.16, (0.0360, 0.0380, 0.0760), (0.0160, 0.0110, 0.0200)),  # around the eye
+    (SOCKET, 0.85, (0.0180, 0.0450, 0.0780), (0.0090, 0.0090, 0.0150)),  # shaded by the brow, so lighter itself
     (NOSTRIL, 0.85, (0.0062, -0.0080, 0.1020), (0.0030, 0.0030, 0.0045)),
 )
 """Colour, strength, and where: centre and size of a soft hill on the left half, metres."""

@@ -23,7 +23,7 @@ GLIDE = 0.0090  # metres: an open jaw has slid forwards
 CORNER = np.array([0.0255, -0.0345, 0.0840])
 LID_SHARE = (1.0, 1.0, 1.0, 1.0, 0.95, 0.84, 0.64, 0.40, 0.18, 0.05, 0.0)
 CORNER_DROP = 0.40  # how far the corners of the mouth go with the jaw
-ARCHED = 0.95, 0.62  # of the upper and the lower lip of an open mouth: 0.5 is an ellipse, 1 a parabola
+ARCHED = 0.95, 0.46  # of the upper and the lower lip of an open mouth: 0.5 is an ellipse, 1 a parabola
 SOFTEST = 0.030  # metres: half of the zone between what turns with the jaw and what does not
 UPPER_SHARE = 0.25  # of the way the upper lip comes down to close a mouth whose jaw is open
 
@@ -138,8 +138,8 @@ def lids(
 ) -> Array:
     """Lids of the left eye turn about the eyeball.
 
-    upper, lower: radians up. sideways: both, radians outwards. close: how far they close, 0 to 1. swell: metres by which
-    the lower lid comes forward, so that it lies over the upper one in a blink.
+    upper, lower: radians up. sideways: both, radians outwards. close: how far they close, 0 to 1.
+    swell: metres by which the upper lid comes forward, so that it lies over the lower one.
     """
     column = at.lid_column
     t = 2 * np.pi * column / EYE_COLUMNS
@@ -155,7 +155,7 @@ def lids(
     d = at.points - EYE
     r = np.linalg.norm(d, axis=1)
     elevation, azimuth = np.arcsin(d[:, 1] / r), np.arctan2(d[:, 0], d[:, 2])
-    r = r + swell * at.lid_share * corner * is_lower
+    r = r + swell * at.lid_share * corner * is_upper
     elevation, azimuth = elevation + at.lid_share * lift, azimuth + at.lid_share * sideways * corner
     flat = np.cos(elevation)
     new = EYE + r[:, None] * np.stack([flat * np.sin(azimuth), np.sin(elevation), flat * np.cos(azimuth)], 1)

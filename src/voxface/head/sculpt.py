@@ -4,50 +4,68 @@ from __future__ import annotations
 
 import numpy as np
 
+from voxface.head.geometry import Vector
 from voxface.stream import Array
 
 EYE = np.array([0.0318, 0.035, 0.0625])  # centre of the left eyeball
-EYE_RADIUS = 0.0178
-LID_RADIUS = 0.0190
+EYE_RADIUS = 0.0188
+LID_RADIUS = 0.0200
 MOUTH_Y = -0.0365
+
+
+NOSE_ROOT, NOSE_TIP = np.array([0.0, 0.0440, 0.0815]), np.array([0.0, 0.0015, 0.1075])
+"""Move the tip, and wings and nostrils come with it: down for a longer nose, forward for a larger one."""
+CHIN = np.array([0.0, -0.0695, 0.0735])
 
 
 def distance(points: Array) -> Array:
     """Signed distance, about, of (n, 3) points to the skin without ears, lips and lid openings."""
     p = np.array(points, float)
     p[:, 0] = np.sqrt(p[:, 0] ** 2 + 0.0015**2)  # both halves at once, without a crease in the middle
-    skull = ellipsoid(p, (0, 0.064, -0.006), (0.0745, 0.084, 0.0945))
-    face = ellipsoid(p, (0, 0.002, 0.026), (0.0575, 0.088, 0.0655))
-    head = join(skull, face, 0.055)
+    head = nose(p, sockets(p, cheeks(p, skull(p))))
+    inner_corner = ellipsoid(p, (0.0186, 0.0342, 0.0810), (0.0042, 0.0044, 0.0046))
+    return join(carve(head, inner_corner, 0.0090), sphere(p, EYE + np.array([0, 0, 0.0002]), LID_RADIUS), 0.0060)
+
+
+def skull(p: Array) -> Array:
+    """Head and neck without a face."""
+    head = ellipsoid(p, (0, 0.064, -0.006), (0.0745, 0.084, 0.0945))
+    head = join(head, ellipsoid(p, (0, 0.002, 0.026), (0.0575, 0.088, 0.0655)), 0.055)  # under the face
     head = join(head, cone(p, (0.0385, -0.026, 0.008), (0.008, -0.068, 0.063), 0.0195, 0.0150), 0.034)  # jaw
-    head = join(head, ellipsoid(p, (0, -0.0695, 0.0735), (0.0155, 0.0135, 0.0155)), 0.020)  # chin
+    return join(head, cone(p, (0, -0.010, -0.026), (0, -0.190, -0.048), 0.0405, 0.0465), 0.022)  # neck
+
+
+def cheeks(p: Array, head: Array) -> Array:
+    """With chin, cheeks and what covers the teeth."""
+    head = join(head, ellipsoid(p, CHIN, (0.0155, 0.0135, 0.0155)), 0.020)
     head = join(head, ellipsoid(p, (0.0390, 0.004, 0.0560), (0.0195, 0.0175, 0.0190)), 0.026)  # cheekbone
     head = join(head, ellipsoid(p, (0.0330, -0.020, 0.0560), (0.0210, 0.0230, 0.0210)), 0.026)  # cheek
-    head = join(head, ellipsoid(p, (0, MOUTH_Y + 0.002, 0.0680), (0.0300, 0.0240, 0.0255)), 0.018)  # around the teeth
-    head = join(head, cone(p, (0.012, 0.0590, 0.0825), (0.046, 0.0570, 0.0630), 0.0075, 0.0065), 0.020)  # brow
-    head = carve(head, ellipsoid(p, (0.0300, 0.0350, 0.0905), (0.0205, 0.0125, 0.0135)), 0.014)  # eye socket
-    head = carve(head, ellipsoid(p, (0, -0.0555, 0.1015), (0.0200, 0.0045, 0.0085)), 0.013)  # under the lower lip
-    neck = cone(p, (0, -0.010, -0.026), (0, -0.190, -0.048), 0.0405, 0.0465)
-    neck = join(neck, ellipsoid(p, (0, -0.218, -0.045), (0.098, 0.052, 0.064)), 0.050)  # shoulders begin
-    head = join(head, neck, 0.022)
-    head = nose(p, head)
-    head = carve(
-        head, ellipsoid(p, (0.0186, 0.0342, 0.0810), (0.0042, 0.0044, 0.0046)), 0.012
-    )  # inner corner of the eye
-    head = join(head, sphere(p, EYE + np.array([0, 0, 0.0002]), LID_RADIUS), 0.0060)
-    return head
+    head = join(head, ellipsoid(p, (0, MOUTH_Y + 0.002, 0.0680), (0.0300, 0.0240, 0.0255)), 0.018)  # over teeth
+    return carve(
+        head, ellipsoid(p, CHIN + np.array([0, 0.0140, 0.0280]), (0.0200, 0.0045, 0.0085)), 0.013
+    )  # above the chin
+
+
+def sockets(p: Array, head: Array) -> Array:
+    """With brows and the hollows of the eyes."""
+    head = join(head, cone(p, (0.012, 0.0590, 0.0825), (0.046, 0.0570, 0.0630), 0.0075, 0.0065), 0.020)
+    head = carve(head, ellipsoid(p, (0.0300, 0.0350, 0.0905), (0.0205, 0.0125, 0.0135)), 0.014)
+    return join(
+        head, ellipsoid(p, (0.0150, 0.0480, 0.0760), (0.0080, 0.0090, 0.0080)), 0.012
+    )  # beside the root of the nose
 
 
 def nose(p: Array, head: Array) -> Array:
-    bridge = cone(p, (0, 0.0440, 0.0815), (0, 0.0080, 0.1035), 0.0070, 0.0082)
-    head = join(head, bridge, 0.021)
-    tip = ellipsoid(p, (0, 0.0015, 0.1075), (0.0104, 0.0088, 0.0092))
-    wing = ellipsoid(p, (0.0108, -0.0025, 0.0985), (0.0060, 0.0060, 0.0080))
-    base = ellipsoid(p, (0, -0.0060, 0.1000), (0.0036, 0.0040, 0.0085))
-    head = join(head, wing, 0.0065)
-    head = join(join(head, base, 0.007), tip, 0.0100)
-    head = carve(head, ellipsoid(p, (0.0062, -0.0083, 0.1025), (0.0031, 0.0040, 0.0046)), 0.0028)  # nostril
-    return carve(head, cone(p, (0, -0.014, 0.1035), (0, -0.026, 0.1048), 0.0032, 0.0036), 0.0045)  # philtrum
+    head = join(head, cone(p, NOSE_ROOT, NOSE_TIP + np.array([0, 0.0065, -0.0040]), 0.0070, 0.0082), 0.021)  # bridge
+    wing = ellipsoid(p, NOSE_TIP + np.array([0.0108, -0.0040, -0.0090]), (0.0060, 0.0060, 0.0080))
+    base = ellipsoid(p, NOSE_TIP + np.array([0, -0.0075, -0.0075]), (0.0036, 0.0040, 0.0085))
+    tip = ellipsoid(p, NOSE_TIP, (0.0104, 0.0088, 0.0092))
+    head = join(join(join(head, wing, 0.0065), base, 0.007), tip, 0.0100)
+    nostril = ellipsoid(p, NOSE_TIP + np.array([0.0062, -0.0098, -0.0050]), (0.0031, 0.0040, 0.0046))
+    philtrum = cone(
+        p, NOSE_TIP + np.array([0, -0.0155, -0.0040]), NOSE_TIP + np.array([0, -0.0275, -0.0027]), 0.0032, 0.0036
+    )
+    return carve(carve(head, nostril, 0.0028), philtrum, 0.0045)
 
 
 def gradient(points: Array) -> Array:
@@ -81,14 +99,14 @@ def sphere(p: Array, centre: Array, radius: float) -> Array:
     return found
 
 
-def ellipsoid(p: Array, centre: tuple[float, ...], radii: tuple[float, ...]) -> Array:
+def ellipsoid(p: Array, centre: Vector, radii: Vector) -> Array:
     q = (p - np.array(centre)) / np.array(radii)
     k = np.linalg.norm(q, axis=1)
     found: Array = k * (k - 1) / np.maximum(np.linalg.norm(q / np.array(radii), axis=1), 1e-6)
     return found
 
 
-def cone(p: Array, start: tuple[float, ...], end: tuple[float, ...], first: float, last: float) -> Array:
+def cone(p: Array, start: Vector, end: Vector, first: float, last: float) -> Array:
     """A capsule whose radius goes from `first` to `last`."""
     a, b = np.array(start), np.array(end)
     t = np.clip((p - a) @ (b - a) / ((b - a) @ (b - a)), 0, 1)

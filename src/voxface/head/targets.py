@@ -95,7 +95,7 @@ def _corner(at: Places, wide: float, high: float) -> Array:
     inside = np.where(at.lip_ring < 0, 1.0, inside)
     d = (at.points - CORNER) * [1, 1, 0]
     ahead = np.where((at.lip_ring >= 0) & (at.lip_ring < BAG), 1.0, front(at.points))
-    return bump(d, np.zeros(3), (wide, high, 1.0)) * inside * ahead * step(-0.014, 0.014, at.points[:, 0])
+    return bump(d, np.zeros(3), (wide, high, 1.0)) * inside * ahead * step(-0.022, -0.002, at.points[:, 0])
 
 
 def smile(at: Places) -> Array:
@@ -141,7 +141,7 @@ def funnel(at: Places) -> Array:
     q = np.minimum(np.abs(p[:, 0]) / HALF_WIDTH, 1)
     middle = 1 - q**2
     move = vector(wide, 0, 0, 0.0058) + vector(lips * middle, 0, 0, 0.0040)
-    move[:, 0] -= 0.36 * p[:, 0] * wide
+    move[:, 0] -= 0.42 * p[:, 0] * wide
     move[:, 1] += lips * (0.25 + 0.75 * middle) * (up * 0.0042 - (1 - up) * 0.0060) * np.sqrt(np.clip(1 - q**4, 0, 1))
     flare = np.interp(at.lip_ring, [BAG - 1, BAG, BAG + 1, BAG + 2, BORDER, BORDER + 2], [0, 0.8, 1, 0.6, 0.0, 0])
     return move + vector(np.where(at.lip_ring < BAG - 1, 0, flare) * middle, 0, 0, 0.0022)
@@ -152,8 +152,8 @@ def pucker(at: Places) -> Array:
     lips, wide = near_lips(at, 0.009, 0.028), near_lips(at, 0.012, 0.036)
     q = np.minimum(np.abs(p[:, 0]) / HALF_WIDTH, 1)
     move = vector(wide, 0, 0, 0.0052) + vector(lips * (1 - 0.6 * q**2), 0, 0, 0.0064)
-    move += vector(lips * upness(at) * (1 - q**2), 0, -0.0012, 0)  # the upper lip covers its teeth
-    move[:, 0] -= 0.50 * p[:, 0] * wide
+    move += vector(lips * upness(at) * (1 - q**2), 0, -0.0022, 0)  # the upper lip covers its teeth
+    move[:, 0] -= 0.55 * p[:, 0] * wide
     return move - towards_line(at) * (0.16 * (1 - q**2))[:, None]
 
 
@@ -231,9 +231,9 @@ LEFT: dict[str, Field] = {
     "browDown": brow_down, "browOuterUp": brow_outer_up, "cheekSquint": cheek_squint, "noseSneer": nose_sneer,
     "mouthSmile": smile, "mouthFrown": frown, "mouthDimple": dimple, "mouthStretch": stretch,
     "mouthLowerDown": lower_down, "mouthUpperUp": upper_up, "mouthPress": press, "mouth": mouth_left, "jaw": jaw_left,
-    "eyeBlink": lambda at: lids(at, 0, 0, close=1.0),
+    "eyeBlink": lambda at: lids(at, 0, 0, close=1.0, swell=0.0008),
     "eyeWide": lambda at: lids(at, 0.13, -0.045),
-    "eyeSquint": lambda at: lids(at, -0.06, 0.16, swell=0.0007)
+    "eyeSquint": lambda at: lids(at, -0.03, 0.15)
     + vector(_bump(at, (0.034, 0.0150, 0.075), (0.014, 0.008, 0.025)) * _lids_keep(at), 0, 0.0022, 0.0010),
     "eyeLookDown": lambda at: lids(at, -0.30, -0.10),
     "eyeLookUp": lambda at: lids(at, 0.135, 0.07),
