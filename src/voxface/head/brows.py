@@ -1,31 +1,56 @@
-"""The left brow."""
+"""The left brow: a tapered strip over the bone, thin at its edges, where skin shines through."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from voxface.head import sculpt
+from voxface.head.colours import SKIN, blend
 from voxface.head.geometry import grid, step
 from voxface.head.piece import Piece
+from voxface.stream import Array
+
+BROWN = np.array([0.062, 0.031, 0.016])
+COLUMNS = 16
+ACROSS = np.array([-1.0, -0.6, 0.0, 0.6, 1.0])  # rows, from the lower edge to the upper
+LIFT = np.array([0.0001, 0.0007, 0.0010, 0.0007, 0.0001])  # metres above the skin
+THIN = np.array([0.50, 0.10, 0.0, 0.10, 0.50])  # how much skin is seen through each row
+INNER, LENGTH = 0.0125, 0.0380  # metres from the middle of the face; along it
+HALF_THICK = 0.0043
+BEHIND = 0.030  # metres: depth of the point that rays to the skin come from
 
 
 def brow() -> Piece:
-    rows, columns = 5, 16
-    u = np.linspace(0, 1, columns)
-    x = 0.0125 + 0.0375 * u
-    middle = 0.0596 + 0.0052 * np.sin(np.pi * np.clip(u / 1.12, 0, 1)) ** 1.2 - 0.0012 * step(0.7, 1, u)
-    thick = 0.0041 * np.sqrt(step(-0.02, 0.16, u)) * (1 - 0.52 * step(0.4, 1.0, u)) * np.sqrt(step(1.03, 0.86, u))
-    v = np.array([-1, -0.6, 0.0, 0.6, 1])
-    xs = x + 0.0012 * v[:, None] * (0.3 - u)
-    ys = middle + thick * v[:, None]
-    flat = np.stack([xs, ys], -1).reshape(-1, 2)
-    origin = np.column_stack([flat[:, 0] * 0.75, flat[:, 1], np.full(len(flat), 0.03)])
-    aim = np.column_stack([flat, np.full(len(flat), 0.075)]) - origin
-    aim /= np.linalg.norm(aim, axis=1, keepdims=True)
-    skin = sculpt.cast(origin, aim, 0.09)
-    lift = (np.array([-0.0007, 0.0008, 0.0014, 0.0008, -0.0007])[:, None] * (0.6 + 0.4 * np.sin(np.pi * u))).ravel()
-    colours = (
-        np.tile([0.085, 0.042, 0.020], (len(flat), 1))
-        * (0.85 + 0.3 * np.repeat([0, 0.3, 0.6, 0.8, 0.5], columns))[:, None]
+    """Rows from the lower edge to the upper, columns from the inner end to the outer."""
+    along = np.linspace(0, 1, COLUMNS)
+    thick = (
+        HALF_THICK * np.sqrt(step(-0.03, 0.18, along)) * (1 - 0.55 * step(0.35, 1.0, along)) * step(1.06, 0.80, along)
     )
-    return Piece(skin + sculpt.gradient(skin) * lift[:, None], colours, grid(rows, columns))
+    x = INNER + LENGTH * along + 0.0016 * ACROSS[:, None] * (0.35 - along)
+    y = _arch(along) + thick * ACROSS[:, None]
+    skin = _on_skin(x.ravel(), y.ravel())
+    lift = (LIFT[:, None] * np.ones(COLUMNS)).ravel()
+    points = skin + sculpt.gradient(skin) * lift[:, None]
+    return Piece(points, _paint(along), grid(len(ACROSS), COLUMNS))
+
+
+def _arch(along: Array) -> Array:
+    """Height of the middle of the brow, metres."""
+    found: Array = 0.0594 + 0.0052 * np.sin(np.pi * np.clip(along / 1.12, 0, 1)) ** 1.2 - 0.0012 * step(0.7, 1, along)
+    return found
+
+
+def _on_skin(x: Array, y: Array) -> Array:
+    origin = np.column_stack([0.75 * x, y, np.full(len(x), BEHIND)])
+    aim = np.column_stack([0.25 * x, 0 * y, np.full(len(x), 0.045)])
+    aim /= np.linalg.norm(aim, axis=1, keepdims=True)
+    return sculpt.cast(origin, aim, 0.09)
+
+
+def _paint(along: Array) -> Array:
+    """Softly begun at the inner end, soft along both edges, with a few streaks of hair."""
+    streaks = 1 + 0.16 * np.sin(2.6 * np.arange(COLUMNS) + 1.9 * ACROSS[:, None])
+    ends = 0.55 * step(0.16, 0.0, along) + 0.35 * step(0.90, 1.0, along)
+    thin = 1 - (1 - THIN[:, None]) * (1 - ends)
+    colours = BROWN * streaks[..., None]
+    return blend(colours.reshape(-1, 3), SKIN * 0.80, thin.ravel())

@@ -56,7 +56,7 @@ def _ring(turn: Array, outline: Array, rolled: Array, share: float, high: float,
     tragus = np.exp(-(((turn - 2 * np.pi * (turn > np.pi) + 0.32) / 0.42) ** 2) - ((share - 0.62) / 0.22) ** 2)
     height = (
         height * (1 - 0.75 * front * _between(0.5, 0.9, share))
-        + 0.0055 * tragus
+        + 0.0036 * tragus
         - 0.0012 * front * _between(0.9, 1.0, share)
     )
     return _on_skull(flat) + _away(flat, height + STANDS_OFF * _lift(flat))

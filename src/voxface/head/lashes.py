@@ -1,4 +1,4 @@
-"""Lashes of the left upper lid."""
+"""Lashes of the left upper lid: a dark wedge along its edge that tapers to both corners."""
 
 from __future__ import annotations
 
@@ -9,18 +9,31 @@ from voxface.head.piece import Piece
 from voxface.head.sculpt import EYE
 from voxface.stream import Array
 
+BLACK = np.array([0.018, 0.010, 0.007])
+LONGEST = 0.0023  # metres
+WING = np.array([0.0017, 0.0009, -0.0004])  # metres that they reach over the outer corner
+
 
 def lashes(rim: Array, inner: Array) -> tuple[Piece, Array]:
-    """A thin dark wedge over the upper lid's edge: `rim` and `inner` (n, 3) are its outer and inner line, outer corner
-    first. Also gives which of the n each vertex rides."""
-    n = len(rim)
-    s = np.linspace(0, 1, n)
-    away = rim - EYE
-    away /= np.linalg.norm(away, axis=1, keepdims=True)
-    length = 0.0023 * np.sin(np.pi * np.clip(s * 0.85 + 0.12, 0, 1)) ** 0.7 * (1 - 0.65 * s) + 0.0001
-    up = np.array([0.25, 0.8, 0.0]) * (1 - 0.5 * s)[:, None]
-    tip = rim + length[:, None] * (away * 1.0 + up * 0.8) + away * 0.0006
-    body = np.sin(np.pi * np.clip(s, 0.02, 0.98))[:, None]
-    points = np.concatenate([rim + away * 0.0009 + up * 0.0007 * body, tip, inner + away * 0.0004])
-    colours = np.tile([0.018, 0.010, 0.007], (3 * n, 1))
-    return Piece(points, colours, grid(3, n)), np.tile(np.arange(n), 3)
+    """The wedge over the lid's outer and inner edge, `rim` and `inner` (n, 3), outer corner first.
+
+    Also which of the n places of the edge each vertex rides, (3 n,).
+    """
+    count = len(rim)
+    along = np.linspace(0, 1, count)
+    away = (rim - EYE) / np.linalg.norm(rim - EYE, axis=1, keepdims=True)
+    up = np.array([0.25, 0.8, 0.0]) * (1 - 0.5 * along)[:, None]
+    body = np.sin(np.pi * along)[:, None]
+    base = rim + away * (0.0003 + 0.0006 * body) + up * 0.0008 * body
+    tip = rim + away * 0.0005 + _length(along)[:, None] * (away + up * 0.8)
+    under = inner + away * 0.0004
+    tip[0] += WING
+    base[0], under[0] = tip[0], tip[0]
+    points = np.concatenate([base, tip, under])
+    return Piece(points, np.tile(BLACK, (3 * count, 1)), grid(3, count)), np.tile(np.arange(count), 3)
+
+
+def _length(along: Array) -> Array:
+    """Metres: longest in the outer half, next to nothing at the inner corner."""
+    found: Array = LONGEST * np.sin(np.pi * np.clip(along * 0.85 + 0.12, 0, 1)) ** 0.7 * (1 - 0.65 * along)
+    return found
