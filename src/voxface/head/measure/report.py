@@ -14,10 +14,11 @@ from voxface.head.measure.crossings import Crossings, crossings, pieces, weld
 from voxface.head.measure.mirror import ALIKE, rest_errors, target_errors
 from voxface.head.measure.openings import Landmarks, eyes_seen, landmarks, lip_gap, mouth_seen
 from voxface.head.measure.region import STILL, reach
-from voxface.head.measure.shape import Pose, look, shape
+from voxface.head.measure.shape import Pose, Shape, look, shape
 from voxface.stream import Array
 
 MAX_VERTICES = (5000, 8000)
+AGAINST = -0.5  # cosine: normals are smooth, so at a sharp rim a triangle may stand across its own
 LIP_GAP = 0.01  # of the head's height
 BACKS = 10  # mm² of triangles' backs that may be seen: edges of lids, single pixels
 POKE = 0.0005  # metres: triangles that cross less than this are lips and lids that touch
@@ -134,16 +135,23 @@ def _build(head: Head) -> Iterator[Finding]:
     rest = shape(head, {})
     corners = rest.points[rest.triangles]
     across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    thin = np.linalg.norm(across, axis=1) < 1e-9
-    yield Finding("triangles without area", int(thin.sum()), "", 0)
-    against = (np.einsum("ij,ij->i", across, rest.normals[rest.triangles].mean(1)) < 0) & ~thin
-    detail = ", ".join(f"{name} {int(against[rest.owner == number].sum())}" for number, name in enumerate(rest.names))
-    yield Finding("triangles against their normals", int(against.sum()), "", 0, detail if against.any() else "")
+    size, normal = np.linalg.norm(across, axis=1), rest.normals[rest.triangles].mean(1)
+    thin = size < 1e-9
+    yield Finding("triangles without area", int(thin.sum()), "", 0, _by_part(rest, thin))
+    against = (across * normal).sum(1) < AGAINST * size * np.linalg.norm(normal, axis=1)
+    yield Finding(
+        "triangles against their normals", int((against & ~thin).sum()), "", 0, _by_part(rest, against & ~thin)
+    )
     names = weld(rest.points)[rest.triangles[rest.owner == rest.of("skin")]]
     edges = np.sort(np.concatenate([names[:, [0, 1]], names[:, [1, 2]], names[:, [2, 0]]]), 1)
     counts = np.unique(edges, axis=0, return_counts=True)[1]
     yield Finding("edges of skin with three sides", int((counts > 2).sum()), "", 0)
     yield Finding("open edges of skin", int((counts == 1).sum()), "", None)
+
+
+def _by_part(shape: Shape, triangles: Array) -> str:
+    counts = {name: int(triangles[shape.owner == number].sum()) for number, name in enumerate(shape.names)}
+    return ", ".join(f"{name} {count}" for name, count in counts.items() if count)
 
 
 def _symmetry(head: Head) -> Iterator[Finding]:
