@@ -8,8 +8,9 @@ from voxface.head.geometry import grid, step
 from voxface.head.piece import Piece
 from voxface.stream import Array
 
-TEAL = np.array([0.046, 0.140, 0.150])
+TEAL = np.array([0.040, 0.108, 0.122])
 COLUMNS = 32
+SPINE_Z, NAPE_Z = -0.038, -0.090  # metres: depth of the middle and of the back of the neck
 COLLAR_ROWS = 7  # of ROWS, from inside the collar to its foot outside
 
 ROWS = np.array([
@@ -84,9 +85,12 @@ def _paint(points: Array) -> Array:
 
 
 def follow(points: Array) -> Array:
-    """How far skin, hair and what is in the head turn with it, (n,): all above the neck, nothing inside the collar.
+    """How far skin, hair and what is in the head turn with it, (n,): nothing inside the collar, all above the neck.
 
-    The neck bends between a slanted line under jaw and skull and a slanted line just below the edge of the collar.
+    The neck bends between two slanted lines: one along the collar's edge, one under the jaw and the skull.
     """
-    slant = 0.22 * np.clip(points[:, 2] + 0.040, -0.05, 0.05)  # the nape bends higher up than the throat
-    return step(-0.126, -0.078, points[:, 1] + slant)
+    behind = SPINE_Z - np.maximum(points[:, 2], NAPE_Z)
+    low, high = -0.1115 + 0.22 * behind, -0.0650 + 0.30 * behind
+    share = np.clip((points[:, 1] - low) / (high - low), 0, 1)
+    found: Array = share * share * (3 - 2 * share)
+    return found
