@@ -167,15 +167,23 @@ def _visible(corners: Array, width: int, height: int) -> _Seen:
     nearest = np.full(width * height, _NOTHING)
     planes = _planes(corners)
     for triangle, x, y in _candidates(corners, width, height):
-        first, second, depth = np.einsum("nkc,cn->kn", planes[triangle], np.stack([x + 0.5, y + 0.5, np.ones(len(x))]))
-        inside = (first >= 0) & (second >= 0) & (first + second <= 1) & (depth > 0) & (depth < 1)
-        rank = (depth[inside] * 0xFFFF_FFFF).astype(np.uint64) << np.uint64(32) | triangle[inside].astype(np.uint64)
-        np.minimum.at(nearest, y[inside] * width + x[inside], rank)
+        first, second = (_at(planes[number], triangle, x, y) for number in (0, 1))
+        inside = np.flatnonzero((first >= 0) & (second >= 0) & (first + second <= 1))
+        triangle, x, y = triangle[inside], x[inside], y[inside]
+        depth = np.clip(_at(planes[2], triangle, x, y), 0, 1)
+        rank = (depth * 0xFFFF_FFFF).astype(np.uint64) << np.uint64(32) | triangle.astype(np.uint64)
+        np.minimum.at(nearest, y * width + x, rank)
     pixel = np.flatnonzero(nearest != _NOTHING)
     triangle = (nearest[pixel] & np.uint64(0xFFFF_FFFF)).astype(np.int64)
-    centres = np.stack([pixel % width + 0.5, pixel // width + 0.5, np.ones(len(pixel))])
-    first, second, depth = np.einsum("nkc,cn->kn", planes[triangle], centres)
+    first, second, depth = (_at(plane, triangle, pixel % width, pixel // width) for plane in planes)
     return _Seen(pixel, triangle, depth, np.stack([1 - first - second, first, second], axis=1))
+
+
+def _at(plane: Array, triangle: Array, x: Array, y: Array) -> Array:
+    """(n,): a x + b y + c at the middles of pixels, for the planes (3, triangles) of some triangles."""
+    across, down, middle = plane
+    result: Array = across[triangle] * x + down[triangle] * y + middle[triangle]
+    return result
 
 
 def _behind(corners: Array) -> Array:
@@ -200,8 +208,8 @@ def _reached(depths: Array, asks: Array) -> Array:
 
 
 def _planes(corners: Array) -> Array:
-    """(triangles, 3, 3): shares of the second and third corner, and depth, each a x + b y + c over pixels. A triangle
-    without area covers no pixel."""
+    """(3, 3, triangles): shares of the second and third corner, and depth, as a, b, c of a x + b y + c at the middle
+    of pixel (x, y). A triangle without area covers no pixel."""
     zero = corners[:, 0]
     across, down = corners[:, 1] - zero, corners[:, 2] - zero
     area = across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]
@@ -210,9 +218,9 @@ def _planes(corners: Array) -> Array:
     second = np.stack([-across[:, 1] * by, across[:, 0] * by], axis=1)
     depth = first * across[:, 2:] + second * down[:, 2:]
     slopes = np.stack([first, second, depth], axis=1)
-    at_zero = -np.einsum("nkc,nc->nk", slopes, zero[:, :2])
+    at_zero = np.einsum("nkc,nc->nk", slopes, 0.5 - zero[:, :2])
     at_zero[:, 2] += zero[:, 2]
-    return np.concatenate([slopes, at_zero[..., None]], axis=2)
+    return np.ascontiguousarray(np.concatenate([slopes, at_zero[..., None]], axis=2).transpose(1, 2, 0))
 
 
 def _candidates(corners: Array, width: int, height: int) -> Iterator[tuple[Array, Array, Array]]:
@@ -258,11 +266,11 @@ def _homogeneous(places: Array) -> Array:
 
 
 def _unit(rows: Array) -> Array:
-    result: Array = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+    result: Array = rows / np.sqrt(np.maximum(_dot(rows, rows), 1e-18))
     return result
 
 
 def _dot(one: Array, other: Array) -> Array:
     """(n, 1): of rows with rows, or with one vector."""
-    result: Array = np.sum(one * other, axis=1, keepdims=True)
-    return result
+    result: Array = one @ other if other.ndim == 1 else np.einsum("nk,nk->n", one, other)
+    return result[:, None]
