@@ -108,8 +108,8 @@ def test_play_moves_face_and_clock_with_the_sound(found: Found) -> None:
 def test_frames_that_do_not_come_cost_no_time(found: Found) -> None:
     """O10: while no frame is drawn, as in a hidden tab, the sound goes on; the next frame is where the sound is."""
     hidden = found["hidden"]
-    assert hidden["unseen"] == "0:00.00"
-    assert hidden["heard"] > 0.2
+    assert hidden["unseen"] < 0.15
+    assert hidden["heard"] > 0.3
     assert abs(hidden["shown"] - hidden["heard"]) < 0.15
 
 
@@ -218,16 +218,17 @@ def test_a_phone_has_all_of_it(found: Found) -> None:
 
 def test_a_lost_context_comes_back(found: Found) -> None:
     """O10: the graphics card takes the picture away: a banner; it gives it back: the banner goes, the same picture."""
-    assert "graphics card" in found["lost"]["said"][0]
+    assert [row for row in found["lost"]["said"] if "graphics card" in row]
+    assert not [row for row in found["lost"]["left"] if "graphics card" in row]
     assert apart(found["lost"]["before"], found["lost"]["after"]) < 0.5
 
 
 def test_no_webgl_and_no_sound_before_a_touch_are_said(found: Found) -> None:
     """O10: without WebGL 2 and with sound blocked the page says both and goes on; Play takes the second away."""
-    assert [row.split(":")[0] for row in found["poor"]["said"]] == [
+    assert [row.split(":")[0] for row in found["blocked"]["said"]] == [
         "This browser shows no 3-D picture", "The browser plays no sound before you have touched the page",
     ]  # fmt: skip
-    assert len(found["poor"]["after"]) == 1
+    assert len(found["blocked"]["after"]) == 1
 
 
 def test_a_reload_goes_on_where_it_was(found: Found) -> None:
