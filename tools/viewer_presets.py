@@ -1,19 +1,21 @@
-"""The cameras, lights and materials of `voxface render` as the viewer reads them: one truth, written twice.
+"""What `voxface render` looks with, as the viewer reads it: cameras, lights, materials and the shader of a surface.
 
-python tools/viewer_presets.py writes web/src/stage/presets.json; a test compares the two.
+python tools/viewer_presets.py writes the files of WRITTEN; a test compares them.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from voxface.render import scene
+from voxface.render import gl, scene
 from voxface.render.scene import CAMERAS, LIGHTS, MATERIALS
 
-PRESETS = Path(__file__).parents[1] / "web/src/stage/presets.json"
+STAGE = Path(__file__).parents[1] / "web/src/stage"
 
 
 def presets() -> str:
@@ -31,5 +33,14 @@ def presets() -> str:
     return "{\n" + ",\n".join(written) + "\n}\n"
 
 
+def surface() -> str:
+    """The shader of a surface; numbers without a point would be no floats in WebGL."""
+    shader = re.sub(r"(?<![\w.])(\d+)(?![\w.])", r"\1.0", gl._SURFACE.strip())
+    return f"// Written by tools/viewer_presets.py from render/gl.py, where it is explained.\n{shader}\n"
+
+
+WRITTEN: dict[Path, Callable[[], str]] = {STAGE / "presets.json": presets, STAGE / "surface.glsl": surface}
+
 if __name__ == "__main__":
-    PRESETS.write_text(presets(), encoding="utf-8")
+    for path, text in WRITTEN.items():
+        path.write_text(text(), encoding="utf-8")

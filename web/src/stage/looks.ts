@@ -1,7 +1,6 @@
 /**
- * How our own head and the background are painted: the shading of `voxface render` (render/gl.py) in a shader of some
- * twenty lines, which compiles faster and runs lighter on phones than a physically based material. Lights stand in the
- * camera's axes, so shading happens there and nothing has to be updated when the camera moves.
+ * How our own head and the background are painted: with the shader and the numbers of `voxface render`, which compile
+ * faster and run lighter on phones than a physically based material. Lights stand in the camera's axes.
  */
 import {
   DoubleSide,
@@ -18,6 +17,7 @@ import {
 } from "three";
 import { LIGHTS, MATERIALS, type LightName, type MaterialName, type Triple } from "./presets";
 import { LIT, Shadow } from "./shadow";
+import surface from "./surface.glsl?raw";
 
 type Uniforms = Record<string, IUniform>;
 
@@ -36,7 +36,7 @@ const VERTEX = /* glsl */ `
   #include <common>
   #include <morphtarget_pars_vertex>
   #include <skinning_pars_vertex>
-  varying vec3 towards, facing, tint;
+  varying vec3 at, facing, tint;
   varying float lit;
   void main() {
     #include <beginnormal_vertex>
@@ -47,31 +47,10 @@ const VERTEX = /* glsl */ `
     #include <morphtarget_vertex>
     #include <skinning_vertex>
     #include <project_vertex>
-    towards = -mvPosition.xyz;
-    facing = normalMatrix * objectNormal;
+    at = (modelMatrix * vec4(transformed, 1.0)).xyz;
+    facing = normalize((modelMatrix * vec4(objectNormal, 0.0)).xyz);
     tint = vec3(color);
-    vec3 turned = normalize((modelMatrix * vec4(objectNormal, 0.0)).xyz);
-    lit = lit_at((modelMatrix * vec4(transformed, 1.0)).xyz, turned);
-  }`;
-
-const FRAGMENT = /* glsl */ `
-  uniform vec3 key, key_from, fill, fill_from, rim, rim_from, above, below, glint_from, wrap;
-  uniform float exposure, gloss, shine, glint;
-  varying vec3 towards, facing, tint;
-  varying float lit;
-  ${SHOW}
-  void main() {
-    vec3 v = normalize(towards), n = normalize(gl_FrontFacing ? facing : -facing);
-    float up = dot(n, (viewMatrix * vec4(0.0, 1.0, 0.0, 0.0)).xyz) * 0.5 + 0.5;
-    vec3 soft = max((dot(n, key_from) + wrap) / (1.0 + wrap), 0.0);  // red creeps furthest round the edge of the shadow
-    vec3 share = vec3(sqrt(max(lit, 0.0)), vec2(max(lit, 0.0)));  // and round those of shadows that fall on it
-    vec3 light = key * share * soft * soft + fill * max(dot(n, fill_from) * 0.5 + 0.5, 0.0) + mix(below, above, up);
-    float edge = 1.0 - max(dot(n, v), 0.0);
-    light += rim * (edge * edge * edge * max(dot(n, rim_from) * 0.7 + 0.3, 0.0));
-    float mirrored = pow(max(dot(n, normalize(key_from + v)), 0.0), gloss);
-    float window = smoothstep(0.990, 0.994, dot(n, normalize(glint_from + v)));
-    vec3 x = (tint * light + key * (shine * mirrored * share.g + glint * window)) * exposure;
-    show(x * (6.2 * x + 0.5) / (x * (6.2 * x + 1.7) + 0.06));  // a film's response, the screen's gamma in it
+    lit = lit_at(at, facing);
   }`;
 
 const BACKGROUND = /* glsl */ `
@@ -87,12 +66,13 @@ export class Looks {
   readonly #shared: Uniforms = {};
   readonly #place = new Float32Array(4);
   readonly #shadow = new Shadow();
+  readonly #stands = new Map<string, Vector3>(); // directions to the lights in the camera's axes
 
   constructor() {
     for (const [name, value] of Object.entries(LIGHTS.studio)) {
       this.#shared[name] = { value: typeof value === "number" ? value : new Vector3(...(value as Triple)) };
     }
-    Object.assign(this.#shared, this.#shadow.uniforms, { place: { value: this.#place } });
+    Object.assign(this.#shared, this.#shadow.uniforms, { place: { value: this.#place }, eye: { value: new Vector3() } });
     this.#materials = Object.fromEntries(
       Object.keys(MATERIALS).map((name) => [name, this.#material(name as MaterialName)]),
     ) as Record<MaterialName, ShaderMaterial>;
@@ -123,12 +103,16 @@ export class Looks {
       const held = this.#shared[uniform]!;
       if (typeof value === "number") held.value = value;
       else (held.value as Vector3).set(...(value as [number, number, number]));
-      if (uniform.endsWith("_from")) (held.value as Vector3).normalize();
+      if (uniform.endsWith("_from")) this.#stands.set(uniform, (held.value as Vector3).clone().normalize());
     }
   }
 
-  /** Let the key light throw the shadows of what is visible in the scene; before the picture itself is drawn. */
-  cast(renderer: WebGLRenderer, scene: Scene, camera: PerspectiveCamera): void {
+  /** Lights turn with the camera and throw the shadows of what is visible in the scene; before the picture is drawn. */
+  lightUp(renderer: WebGLRenderer, scene: Scene, camera: PerspectiveCamera): void {
+    (this.#shared.eye!.value as Vector3).copy(camera.position);
+    for (const [uniform, from] of this.#stands) {
+      (this.#shared[uniform]!.value as Vector3).copy(from).applyQuaternion(camera.quaternion);
+    }
     this.#shadow.cast(renderer, scene, camera, this.background);
   }
 
@@ -158,7 +142,7 @@ export class Looks {
       name,
       uniforms: { ...this.#shared, ...own, glint: { value: glint } },
       vertexShader: VERTEX,
-      fragmentShader: FRAGMENT,
+      fragmentShader: SHOW + surface,
       vertexColors: true,
       toneMapped: false,
       side: two_sided ? DoubleSide : FrontSide,

@@ -198,7 +198,7 @@ export class Stage {
       const left = this.#stacked ? 0 : slot * this.#size.x;
       const bottom = this.#stacked ? (pictures - 1 - slot) * this.#size.y : 0;
       this.#held.forEach((held, at) => held && (held.puppet.root.visible = at === slot));
-      if (this.#held[slot]?.foreign === false) this.#looks.cast(renderer, this.#scene, camera);
+      if (this.#held[slot]?.foreign === false) this.#looks.lightUp(renderer, this.#scene, camera);
       const box = [left / ratio, bottom / ratio, this.#size.x / ratio, this.#size.y / ratio] as const;
       renderer.setViewport(...box);
       renderer.setScissor(...box);
