@@ -13,10 +13,14 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 import soundfile
+
+pytest.importorskip("av", reason="films need the extra `render`")
+pytest.importorskip("PIL", reason="labels need the extra `render`")
+
+import av
 
 from tests.conftest import SAMPLE
 from voxface.audio import movie
