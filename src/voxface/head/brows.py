@@ -10,11 +10,11 @@ from voxface.head.geometry import grid, step
 from voxface.head.piece import Piece
 from voxface.stream import Array
 
-BROWN = np.array([0.062, 0.031, 0.016])
+BROWN = np.array([0.046, 0.020, 0.009])
 COLUMNS = 16
 ACROSS = np.array([-1.0, -0.6, 0.0, 0.6, 1.0])  # rows, from the lower edge to the upper
 LIFT = np.array([0.0001, 0.0007, 0.0010, 0.0007, 0.0001])  # metres above the skin
-THIN = np.array([0.50, 0.10, 0.0, 0.10, 0.50])  # how much skin is seen through each row
+THIN = np.array([0.42, 0.05, 0.0, 0.05, 0.42])  # how much skin is seen through each row
 INNER, LENGTH = 0.0125, 0.0380  # metres from the middle of the face; along it
 HALF_THICK = 0.0043
 BEHIND = 0.030  # metres: depth of the point that rays to the skin come from

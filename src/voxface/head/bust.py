@@ -41,12 +41,24 @@ def jersey() -> Piece:
     rows = np.concatenate([half, half[:, -2:0:-1] * [-1, 1, 1]], axis=1)
     floor = rows[-1].mean(0)[None] * [0, 1, 1]
     points = np.concatenate([rows.reshape(-1, 3), floor])
-    last = (len(ROWS) - 1) * COLUMNS + np.arange(COLUMNS)
-    cap = np.column_stack([last, np.full(COLUMNS, len(points) - 1), np.roll(last, -1)])
+    mirror = np.append(_opposite(len(ROWS)), len(points) - 1)
+    left = _left_triangles(len(points) - 1)
+    return Piece(points, _paint(points), np.concatenate([left, mirror[left[:, ::-1]]]), mirror)
+
+
+def _opposite(rows: int) -> Array:
+    """The vertex opposite each of (rows x columns)."""
     column = -np.arange(COLUMNS) % COLUMNS
-    mirror = (np.arange(len(ROWS))[:, None] * COLUMNS + column).ravel()
-    triangles = np.concatenate([grid(len(ROWS), COLUMNS, closed=True)[:, ::-1], cap[:, ::-1]])
-    return Piece(points, _paint(points), triangles, np.append(mirror, len(points) - 1))
+    return (np.arange(rows)[:, None] * COLUMNS + column).ravel()
+
+
+def _left_triangles(floor: int) -> Array:
+    """Of the half from the front to the back over the subject's left, with its share of the floor."""
+    width = COLUMNS // 2 + 1
+    ids = np.arange(len(ROWS))[:, None] * COLUMNS + np.arange(width)
+    last = ids[-1]
+    cap = np.column_stack([np.full(width - 1, floor), last[1:], last[:-1]])
+    return np.concatenate([ids.ravel()[grid(len(ROWS), width)][:, ::-1], cap])
 
 
 def _row(turn: Array, row: Array) -> Array:

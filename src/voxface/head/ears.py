@@ -19,7 +19,7 @@ HOLLOW_SHARE = 0.45  # of the outline
 COLUMNS = 26
 
 RINGS = np.array([
-    (0.00, -0.0062, 0.0000), (0.20, -0.0060, 0.0000), (0.36, -0.0040, 0.0006), (0.48, 0.0006, 0.0014),
+    (0.16, -0.0062, 0.0000), (0.36, -0.0040, 0.0006), (0.48, 0.0006, 0.0014),
     (0.58, 0.0016, 0.0017), (0.74, -0.0028, 0.0014), (0.88, -0.0002, 0.0012), (0.96, 0.0028, 0.0006),
     (1.00, 0.0010, -0.0006), (0.97, -0.0018, -0.0020),
 ])  # fmt: skip
@@ -32,10 +32,13 @@ def ear() -> Piece:
     turn = 2 * np.pi * np.arange(COLUMNS) / COLUMNS
     outline = _outline(turn)
     rolled = step(-0.75, 0.15, -np.cos(turn - 0.25)) * step(-0.93, -0.55, np.sin(turn))
-    rings = [_ring(turn, outline, rolled, *row) for row in RINGS]
-    points = np.stack([*rings, _root(outline)])
-    colours = np.concatenate([_paint(turn, row[0]) for row in RINGS] + [_paint(turn, 0.6)])
-    return Piece(points.reshape(-1, 3), colours, grid(len(points), COLUMNS, closed=True))
+    rings = np.stack([*(_ring(turn, outline, rolled, *row) for row in RINGS), _root(outline)])
+    paint = np.concatenate([_paint(turn, share) for share in (*RINGS[:, 0], 0.6)])
+    middle = rings[0].mean(0, keepdims=True)
+    around = 1 + np.arange(COLUMNS)
+    fan = np.column_stack([np.zeros(COLUMNS, int), np.roll(around, -1), around])
+    triangles = np.concatenate([fan, 1 + grid(len(rings), COLUMNS, closed=True)])
+    return Piece(np.concatenate([middle, rings.reshape(-1, 3)]), np.concatenate([paint[:1], paint]), triangles)
 
 
 def _outline(turn: Array) -> Array:

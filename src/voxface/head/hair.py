@@ -14,7 +14,9 @@ BROWN = np.array([0.105, 0.050, 0.024])
 MIDDLE = np.array([0.0, 0.045, -0.004])  # directions are seen from here
 WHORL = np.array([0.16, 0.80, -0.58])
 STRANDS, ROWS, LOCKS = 80, 13, 12
+RIM = 180  # directions from the whorl in which the hairline is looked for
 TWIST = 0.95  # radians that a strand turns about the whorl on its way
+UNCROWDED = 0.6
 FRINGE = 0.045  # of their length: locks reach over the hairline in front
 FORWARD = np.array([-0.24, 0.60, 0.76])  # where the hair stands up from the brow
 ROOT = 0.0045  # metres: how deep the edge of the shell is sunk into the skull
@@ -69,15 +71,19 @@ def _skin(direction: Array) -> Array:
     return found
 
 
-def _rim(count: int = 240) -> tuple[Array, Array]:
-    """Where the hairline is, seen from the whorl: angles about it, and radians away from it, (count,) each."""
-    around = 2 * np.pi * np.arange(count) / count
-    tried = np.linspace(0.6, 2.6, 41)[:, None]
-    above = _above(_skin(_towards(around, tried)))
-    first, column = np.argmax(above < 0, axis=0), np.arange(count)
-    high, low = above[first - 1, column], above[first, column]
-    reach = tried[first - 1, 0] + (tried[1, 0] - tried[0, 0]) * high / (high - low)
-    for _ in range(4):
+def _rim() -> tuple[Array, Array]:
+    """Where the hairline is, seen from the whorl: angles about it, and radians away from it, (RIM,) each."""
+    around = 2 * np.pi * np.arange(RIM) / RIM
+    tried = np.linspace(0.6, 2.6, 21)
+    above = _above(_skin(_towards(around, tried[:, None])))
+    first = np.argmax(above < 0, axis=0)
+    inner, outer = tried[first - 1], tried[first]
+    for _ in range(5):
+        middle = (inner + outer) / 2
+        over = _above(_skin(_towards(around, middle))) > 0
+        inner, outer = np.where(over, middle, inner), np.where(over, outer, middle)
+    reach = (inner + outer) / 2
+    for _ in range(3):
         reach = (np.roll(reach, 1) + 2 * reach + np.roll(reach, -1)) / 4
     return around, reach
 
@@ -88,9 +94,11 @@ def _above(skin: Array) -> Array:
 
 
 def _spread(around: Array, reach: Array) -> Array:
-    """Angles about the whorl at which strands end: evenly along the hairline."""
+    """Angles about the whorl at which strands end: evenly along the hairline, but not crowded where it runs straight
+    away from the whorl."""
     rim = _towards(around, reach)
-    length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.roll(rim, -1, 0) - rim, axis=1))])
+    gaps = np.linalg.norm(np.roll(rim, -1, 0) - rim, axis=1) + UNCROWDED * 2 * np.pi / RIM
+    length = np.concatenate([[0], np.cumsum(gaps)])
     found: Array = np.interp(np.arange(STRANDS) / STRANDS * length[-1], length, np.append(around, 2 * np.pi))
     return found
 

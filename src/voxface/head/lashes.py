@@ -12,12 +12,13 @@ from voxface.stream import Array
 BLACK = np.array([0.018, 0.010, 0.007])
 LONGEST = 0.0023  # metres
 WING = np.array([0.0017, 0.0009, -0.0004])  # metres that they reach over the outer corner
+TAPER = 0.00008  # metres: half the thickness of that end
 
 
 def lashes(rim: Array, inner: Array) -> tuple[Piece, Array]:
     """The wedge over the lid's outer and inner edge, `rim` and `inner` (n, 3), outer corner first.
 
-    Also which of the n places of the edge each vertex rides, (3 n,).
+    Also which of the n places of the edge each vertex rides, (4 n,).
     """
     count = len(rim)
     along = np.linspace(0, 1, count)
@@ -28,9 +29,11 @@ def lashes(rim: Array, inner: Array) -> tuple[Piece, Array]:
     tip = rim + away * 0.0005 + _length(along)[:, None] * (away + up * 0.8)
     under = inner + away * 0.0004
     tip[0] += WING
-    base[0], under[0] = tip[0], tip[0]
-    points = np.concatenate([base, tip, under])
-    return Piece(points, np.tile(BLACK, (3 * count, 1)), grid(3, count)), np.tile(np.arange(count), 3)
+    base[0], under[0] = tip[0] + TAPER * up[0], tip[0] - TAPER * up[0]
+    points = np.concatenate([base, tip, tip, under])
+    sheet = grid(2, count)  # two sheets with an edge between them, which has no normal
+    triangles = np.concatenate([sheet, sheet + 2 * count])
+    return Piece(points, np.tile(BLACK, (len(points), 1)), triangles), np.tile(np.arange(count), 4)
 
 
 def _length(along: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 from voxface.head.geometry import bump, smooth
 from voxface.stream import Array
 
-VIEWS = 96
+VIEWS = 48
 PIXEL = 0.0020  # metres: of the depth pictures
 GAP = 0.0018  # metres: between samples of a surface, so that no pixel is missed
 LIFT, SLACK = 0.0016, 0.0022  # metres: a vertex looks from that far above its surface, and past what is that near
