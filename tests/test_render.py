@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import SAMPLE
 from voxface.errors import ClipError, InputWarning, MissingDependencyError, RigMismatchError, UsageError
+from voxface.export.formats import write
 from voxface.face.axes import quaternion_from_euler
 from voxface.face.clip import FaceClip
 from voxface.face.rig import ARKIT
@@ -148,8 +148,8 @@ def test_the_head_turns_and_the_foot_of_the_neck_stays() -> None:
 def test_frames_come_lazily_at_any_rate() -> None:
     """A picture per frame, or at another rate over the same time; nothing is drawn before it is asked for."""
     clip = clip_of(np.linspace(0, 1, 10), start_s=2.0)
-    assert len(list(frames(HEAD, clip, size=(32, 32), gl="off"))) == 10
-    assert len(list(frames(HEAD, clip, size=(32, 32), fps=4, gl="off"))) == 4
+    assert len(list(frames(HEAD, clip, size=(32, 32)))) == 10
+    assert len(list(frames(HEAD, clip, size=(32, 32), fps=4))) == 4
     jaw = HEAD.targets.index("jawOpen")
     between = [weights[jaw] for weights, _ in faces(HEAD, clip, np.array([0.0, 2.0, 2.45, 2.9, 99.0]))]
     np.testing.assert_allclose(between, [0, 0, 0.5, 1, 1], atol=1e-6)
@@ -229,14 +229,15 @@ def test_without_a_driver_the_program_says_so_once_and_draws(tmp_path: Path) -> 
     """Where EGL finds no driver, `voxface render` writes the picture all the same, with one line about it; with
     --gl on it is exit code 4 and no file."""
     blind = os.environ | {"__EGL_VENDOR_LIBRARY_FILENAMES": "/nonexistent", "LD_LIBRARY_PATH": "/nonexistent"}
-    program = [sys.executable, "-m", "voxface.cli.main", "render", str(SAMPLE), "--size", "48", "-o"]
+    write(clip_of(np.zeros(2)), tmp_path / "x.npz")
+    program = [sys.executable, "-m", "voxface.cli.main", "render", "x.npz", "--size", "48", "-o"]
     done = subprocess.run([*program, "a.png"], cwd=tmp_path, env=blind, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("W-NO-GL") == 1
     assert "numpy rasteriser" in done.stderr
     refused = subprocess.run([*program, "b.png", "--gl", "on"], cwd=tmp_path, env=blind, capture_output=True, text=True)
     assert (refused.returncode, "OpenGL does not start" in refused.stderr) == (4, True)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "x.npz"]
 
 
 def test_a_sheet_keeps_its_pictures_in_order() -> None:
