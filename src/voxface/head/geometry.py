@@ -12,7 +12,7 @@ Vector = Sequence[float] | Array
 """Three numbers: a place, sizes along the axes, or a colour."""
 
 
-def step(low: float, high: float, value: Array) -> Array:
+def step(low: float | Array, high: float | Array, value: Array) -> Array:
     """Smooth step: 0 at `low`, 1 at `high` (which may be the smaller one), flat at both ends."""
     t = np.clip((np.asarray(value, float) - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
@@ -35,13 +35,22 @@ def normals(points: Array, triangles: Array, weld: Array | None = None) -> Array
     return total if weld is None else total[weld]
 
 
-def grid(rows: int, columns: int, closed: bool = False) -> Array:
-    """Triangles of a sheet of rows x columns points; `closed` joins the last column to the first."""
+def grid(rows: int, columns: int, closed: bool = False, turned: Array | None = None) -> Array:
+    """Triangles of a sheet of rows x columns points.
+
+    closed: the last column is joined to the first.
+    turned: (quads of a row,) bool: these columns of quads have the other diagonal, so that a sheet can be its own mirror
+    image.
+    """
     width = columns if closed else columns - 1
     i, j = np.meshgrid(np.arange(rows - 1), np.arange(width), indexing="ij")
     a, b = i * columns + j, i * columns + (j + 1) % columns
     c, d = a + columns, b + columns
-    return np.concatenate([np.stack([a, b, c], -1), np.stack([b, d, c], -1)], axis=2).reshape(-1, 3)
+    plain = np.concatenate([np.stack([a, b, c], -1), np.stack([b, d, c], -1)], axis=2)
+    other = np.concatenate([np.stack([a, d, c], -1), np.stack([a, b, d], -1)], axis=2)
+    chosen = np.zeros(width, bool) if turned is None else turned
+    found: Array = np.where(chosen[:, None], other, plain).reshape(-1, 3)
+    return found
 
 
 def smooth(values: Array, triangles: Array, rounds: int = 1) -> Array:

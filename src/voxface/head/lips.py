@@ -14,6 +14,7 @@ MOUTH_RINGS = 14
 BAG = 4  # mouth rings before the line where the lips touch (ring BAG)
 BORDER = 8  # the ring at the border of the red
 HALF_WIDTH = 0.0250
+CONTACT = 4e-6  # metres: from either lip to the line where they touch, so that they are no single sheet
 
 
 def slit(x: Array) -> Array:
@@ -34,7 +35,7 @@ def mouth_rings() -> Array:
     upper = j <= 11
     x = HALF_WIDTH * np.sin(a) ** 0.92
     q = x / HALF_WIDTH
-    line = np.stack([x, slit(x)], 1)
+    line = np.stack([x, slit(x) + np.sign(11 - j) * CONTACT], 1)
     out = np.stack([np.sin(a) * q**2.5, np.cos(a)], 1)
     out /= np.linalg.norm(out, axis=1, keepdims=True)
     fade = np.sqrt(np.clip(1 - q**2.2, 0, 1))
@@ -62,23 +63,22 @@ def _lip(xy: Array, bulge: Array) -> Array:
     return found
 
 
+BACK = (
+    # of the bag: how far to the front, half its width, how high and how deep beside MOUTH_Y, metres
+    (0.0300, 0.0090, 0.0060, 0.0060),
+    (0.0560, 0.0225, 0.0140, 0.0130),
+)
+
+
 def _bag(lips: Array, upper: Array, q: Array) -> Array:
-    """The inside of the mouth, from its back to just behind the lips."""
-    side = np.where(upper, 1.0, -1.0)
-    fade = np.sqrt(np.clip(1 - q**4, 0, 1))
-    middle = lips.copy()
-    middle[:, 1] = MOUTH_Y
+    """The inside of the mouth, from its back to just behind the lips: two ovals, a pocket before the teeth, the wet
+    inner side of the lips. lips: (columns, 3) where they touch."""
+    turn = np.pi * np.arange(MOUTH_COLUMNS) / (MOUTH_COLUMNS - 1)
     rings = []
-    for back, height, width in (
-        (0.056, 0.004, 0.35),
-        (0.034, 0.0150, 0.90),
-        (0.0055, 0.0125, 0.98),
-        (0.0040, 0.0016, 0.99),
-    ):
-        ring = lips - np.column_stack([0 * q, 0 * q, back + np.where(upper | (back < 0.005), 0, 0.003)])
-        ring[:, 1] = (lips[:, 1] if back < 0.005 else MOUTH_Y) + side * height * np.where(upper, 1.0, 0.72) * (
-            fade + (0.15 if back > 0.005 else 0)
-        )
-        ring[:, 0] *= width
-        rings.append(ring)
-    return np.stack(rings)
+    for ahead, wide, high, deep in BACK:
+        height = MOUTH_Y + np.where(upper, high, deep) * np.cos(turn)
+        rings.append(np.column_stack([wide * np.sin(turn), height, np.full(MOUTH_COLUMNS, ahead)]))
+    side, fade = np.where(upper, 1.0, -0.72), np.sqrt(np.clip(1 - q**4, 0, 1))
+    pocket = lips * [0.98, 0, 1] + np.stack([0 * q, MOUTH_Y + 0.0125 * side * (fade + 0.15), 0 * q - 0.0055], 1)
+    inner = lips * [0.99, 1, 1] + np.stack([0 * q, 0.0016 * side * fade, 0 * q - 0.0040], 1)
+    return np.stack([*rings, pocket, inner])

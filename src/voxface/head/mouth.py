@@ -33,8 +33,8 @@ class Arch:
     up: int
 
 
-UPPER = Arch(0.0232, 0.0848, 0.0540, MOUTH_Y - 0.0034, 0.0092, 0.0024, 1)
-LOWER = Arch(0.0215, 0.0818, 0.0530, MOUTH_Y - 0.0030, 0.0074, 0.0014, -1)
+UPPER = Arch(0.0232, 0.0838, 0.0540, MOUTH_Y - 0.0034, 0.0092, 0.0024, 1)
+LOWER = Arch(0.0215, 0.0812, 0.0530, MOUTH_Y - 0.0030, 0.0074, 0.0014, -1)
 
 ROWS = (
     # share of the tooth's length from its edge, metres in front of the arch, is it gum
@@ -59,7 +59,7 @@ def teeth(arch: Arch) -> Piece:
         wide, deep = arch.half_width + push, arch.front - arch.back + push
         points.append(np.column_stack([wide * np.sin(angle), height, arch.back + deep * np.cos(angle)]))
         colours.append(np.where(gum, GUM, ENAMEL * (1 - 0.16 * gap[:, None])) + 0 * along[:, None])
-    triangles = grid(len(ROWS), columns)
+    triangles = grid(len(ROWS), columns, turned=np.arange(columns - 1) >= columns // 2)
     opposite = np.arange(len(ROWS) * columns).reshape(-1, columns)[:, ::-1].ravel()
     return _darkened(np.stack(points), np.stack(colours), triangles[:, ::-1] if arch.up > 0 else triangles, opposite)
 
@@ -85,7 +85,8 @@ def tongue() -> Piece:
     points = np.stack([x, y, np.broadcast_to((TIP - (TIP - ROOT) * s)[:, None], x.shape)], -1)
     opposite = (columns // 2 - np.arange(columns)) % columns
     opposite = (np.arange(rows)[:, None] * columns + opposite).ravel()
-    return _darkened(points, TONGUE + 0 * points, grid(rows, columns, closed=True)[:, ::-1], opposite)
+    right = np.abs(np.arange(columns) - columns // 2 + 0.5) < columns // 4
+    return _darkened(points, TONGUE + 0 * points, grid(rows, columns, True, right)[:, ::-1], opposite)
 
 
 def bag_paint(points: Array) -> Array:

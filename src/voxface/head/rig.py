@@ -24,7 +24,7 @@ CORNER = np.array([0.0255, -0.0345, 0.0840])
 LID_SHARE = (1.0, 1.0, 1.0, 1.0, 0.95, 0.84, 0.64, 0.40, 0.18, 0.05, 0.0)
 CORNER_DROP = 0.40  # how far the corners of the mouth go with the jaw
 ARCHED = 0.95, 0.46  # of the upper and the lower lip of an open mouth: 0.5 is an ellipse, 1 a parabola
-SOFTEST = 0.030  # metres: half of the zone between what turns with the jaw and what does not
+SOFTEST = 0.027  # metres: half of the zone between what turns with the jaw and what does not
 UPPER_SHARE = 0.25  # of the way the upper lip comes down to close a mouth whose jaw is open
 
 
@@ -107,8 +107,9 @@ def mouth_close(at: Places) -> Array:
     line = line[np.argsort(line[:, 0])]
     x = np.minimum(np.abs(at.points[:, 0]), line[-1, 0])
     contact = np.column_stack([x, np.interp(x, line[:, 0], line[:, 1]), np.interp(x, line[:, 0], line[:, 2])])
-    near = (1 - step(0.006, 0.050, lip_distance(at.points))) * step(0.010, 0.050, at.points[:, 2])
-    inside = np.interp(at.lip_ring, [-1, 0, 1, 2, 3, BAG], [1, 0, 0, 0.35, 0.97, 1])
+    far = 0.050 - 0.015 * upness(at)
+    near = (1 - step(0.006, far, lip_distance(at.points))) * step(0.010, 0.050, at.points[:, 2])
+    inside = np.interp(at.lip_ring, [-1, 0, 1, 2, 3, BAG], [1, 0, 0, 0.6, 0.97, 1])
     near = np.where((at.lip_ring >= 0) & (at.lip_ring <= BAG), inside, near)
     meet = turned(contact, np.full(len(x), JAW)) * [0, UPPER_SHARE, 0.5 * UPPER_SHARE]
     found: Array = near[:, None] * (meet - turned(contact, JAW * at.jaw))
@@ -184,7 +185,7 @@ def upness(at: Places) -> Array:
 def near_lips(at: Places, full: float, none: float) -> Array:
     """1 within `full` metres of the line between the lips, 0 beyond `none`; fading into the mouth."""
     near = (1 - step(full, none, lip_distance(at.points))) * front(at.points)
-    inside = np.interp(at.lip_ring, [0, 1, 2, 3, BAG], [0, 0, 0.3, 0.9, 1])
+    inside = np.interp(at.lip_ring, [0, 1, 2, 3, BAG], [0, 0.05, 0.7, 0.93, 1])
     return np.where((at.lip_ring >= 0) & (at.lip_ring <= BAG), inside, near)
 
 

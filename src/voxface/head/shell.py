@@ -53,7 +53,7 @@ def build_shell() -> Shell:
     triangles = net[triangles[~hole & (np.abs(area) > 1e-6)]]
     rings = np.concatenate([_quads(eye_id, True)[:, ::-1], _quads(mouth_id, False)])
     points = np.concatenate([fixed, free])
-    cap = np.array([[mouth_id[0, 11], mouth_id[0, i + 1], mouth_id[0, i]] for i in (*range(10), *range(11, 22))])
+    cap = np.array([[mouth_id[0, 11], mouth_id[0, i + 1], mouth_id[0, i]] for i in (*range(10), *range(12, 22))])
     cap = np.concatenate([cap, [[mouth_id[0, 11], mouth_id[0, 0], mouth_id[0, 22]]]])
     rings = np.concatenate([rings, cap])
     triangles = np.concatenate([rings, triangles, _crown(points, len(fixed), chart_free)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from voxface.head.geometry import Vector, bump, step
-from voxface.head.lips import BAG, BORDER, HALF_WIDTH
+from voxface.head.lips import BAG, BORDER, HALF_WIDTH, slit
 from voxface.head.rig import (
     CORNER,
     Field,
@@ -20,6 +20,7 @@ from voxface.head.rig import (
     upness,
     vector,
 )  # fmt: skip
+from voxface.head.sculpt import MOUTH_Y
 from voxface.stream import Array
 
 
@@ -44,7 +45,7 @@ def _lids_keep(at: Places) -> Array:
 
 
 def brow_down(at: Places) -> Array:
-    whole = _bump(at, (0.030, 0.0610, 0.080), (0.020, 0.0105, 0.030)) * _lids_keep(at)
+    whole = _bump(at, (0.030, 0.0610, 0.080), (0.020, 0.0105, 0.030)) * _lids_keep(at) * left(at.points)
     inner = _bump(at, (0.0135, 0.0590, 0.088), (0.010, 0.0110, 0.025)) * _lids_keep(at) * left(at.points)
     return vector(whole, -0.0008, -0.0058, 0.0012) + vector(inner, -0.0022, -0.0030, 0.0012)
 
@@ -91,7 +92,7 @@ def nose_sneer(at: Places) -> Array:
 
 def _corner(at: Places, wide: float, high: float) -> Array:
     """Field round the left corner of the mouth, on the skin and a little into the mouth."""
-    inside = np.interp(at.lip_ring, [0, 1, 2, 3, BAG], [0.0, 0.05, 0.45, 0.9, 1])
+    inside = np.interp(at.lip_ring, [0, 1, 2, 3, BAG], [0.0, 0.10, 0.85, 0.95, 1])
     inside = np.where(at.lip_ring < 0, 1.0, inside)
     d = (at.points - CORNER) * [1, 1, 0]
     ahead = np.where((at.lip_ring >= 0) & (at.lip_ring < BAG), 1.0, front(at.points))
@@ -103,7 +104,12 @@ def smile(at: Places) -> Array:
     corner = _corner(at, 0.0175, 0.0160)
     cheek = _bump(at, (0.0400, -0.0020, 0.067), (0.0150, 0.0125, 0.028)) * _lids_keep(at)
     fold = _fold(at)
-    move = vector(corner, 0.0058, 0.0084, -0.0044) + vector(cheek, 0.0012, 0.0042, 0.0048) + fold
+    move = (
+        vector(corner, 0.0058, 0.0084, 0)
+        + vector(corner**2, 0, 0, -0.0044)
+        + vector(cheek, 0.0012, 0.0042, 0.0048)
+        + fold
+    )
     return move + lids(at, 0, 0.045) + towards_line(at) * (0.18 * left(p) * front(p))[:, None]
 
 
@@ -135,16 +141,29 @@ def stretch(at: Places) -> Array:
     return vector(_corner(at, 0.0180, 0.0150), 0.0082, -0.0026, -0.0052) + flat
 
 
+def narrowed(at: Places) -> Array:
+    """How far each place is to the left of the middle, as far as it belongs to the mouth: what pursing takes away."""
+    x = np.clip(at.points[:, 0], -HALF_WIDTH, HALF_WIDTH)
+    found: Array = x * near_lips(at, 0.005, 0.031)
+    return found
+
+
+def levelled(at: Places) -> Array:
+    """The line between the lips loses its bow."""
+    bow = slit(np.minimum(np.abs(at.points[:, 0]), HALF_WIDTH)) - MOUTH_Y
+    return vector(-bow * near_lips(at, 0.006, 0.028), 0, 1, 0)
+
+
 def funnel(at: Places) -> Array:
     p = at.points
     lips, wide, up = near_lips(at, 0.008, 0.026), near_lips(at, 0.012, 0.034), upness(at)
     q = np.minimum(np.abs(p[:, 0]) / HALF_WIDTH, 1)
     middle = 1 - q**2
     move = vector(wide, 0, 0, 0.0058) + vector(lips * middle, 0, 0, 0.0040)
-    move[:, 0] -= 0.42 * p[:, 0] * wide
+    move[:, 0] -= 0.42 * narrowed(at)
     move[:, 1] += lips * (0.25 + 0.75 * middle) * (up * 0.0042 - (1 - up) * 0.0060) * np.sqrt(np.clip(1 - q**4, 0, 1))
     flare = np.interp(at.lip_ring, [BAG - 1, BAG, BAG + 1, BAG + 2, BORDER, BORDER + 2], [0, 0.8, 1, 0.6, 0.0, 0])
-    return move + vector(np.where(at.lip_ring < BAG - 1, 0, flare) * middle, 0, 0, 0.0022)
+    return move + levelled(at) + vector(np.where(at.lip_ring < BAG - 1, 0, flare) * middle, 0, 0, 0.0022)
 
 
 def pucker(at: Places) -> Array:
@@ -152,8 +171,8 @@ def pucker(at: Places) -> Array:
     lips, wide = near_lips(at, 0.009, 0.028), near_lips(at, 0.012, 0.036)
     q = np.minimum(np.abs(p[:, 0]) / HALF_WIDTH, 1)
     move = vector(wide, 0, 0, 0.0052) + vector(lips * (1 - 0.6 * q**2), 0, 0, 0.0064)
-    move += vector(lips * upness(at) * (1 - q**2), 0, -0.0022, 0)  # the upper lip covers its teeth
-    move[:, 0] -= 0.55 * p[:, 0] * wide
+    move += levelled(at) + vector(lips, 0, -0.0012, 0)  # the upper lip covers its teeth
+    move[:, 0] -= 0.55 * narrowed(at)
     return move - towards_line(at) * (0.16 * (1 - q**2))[:, None]
 
 
@@ -258,4 +277,4 @@ def tongue_out(points: Array) -> Array:
     bend = -0.0115 * step(0.100, 0.118, points[:, 2] + z) + 0.0074 * step(0.05, 0.085, points[:, 2] + z)
     middle = -0.0477 + 0.05 * (0.08 - points[:, 2])
     flat = -0.22 * (points[:, 1] - middle) * free
-    return np.stack([-0.05 * points[:, 0] * free, bend + flat, z], 1)
+    return np.stack([-0.25 * points[:, 0] * free, bend + flat, z], 1)
