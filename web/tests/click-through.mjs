@@ -234,7 +234,9 @@ await step("hidden", async () => {
   return poor.evaluate(async () => {
     const { player } = window.voxface;
     const shown = () => Number(document.getElementById("time").textContent.slice(2));
-    const real = window.requestAnimationFrame;
+    const real = window.requestAnimationFrame.bind(window);
+    const framed = () => new Promise((done) => real(() => real(done)));
+    await framed();
     const waiting = [];
     window.requestAnimationFrame = (frame) => waiting.push(frame); // as in a tab that nobody sees
     player.play();
@@ -242,7 +244,7 @@ await step("hidden", async () => {
     const unseen = shown();
     window.requestAnimationFrame = real;
     waiting.forEach((frame) => real(frame));
-    await new Promise((done) => real(() => real(done)));
+    await framed();
     const found = { unseen, heard: player.sound.currentTime, shown: shown() };
     player.pause();
     return found;
