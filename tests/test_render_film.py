@@ -287,6 +287,26 @@ def test_a_film_that_breaks_off_leaves_nothing(tmp_path: Path, error: type[BaseE
     assert not list(tmp_path.iterdir())
 
 
+def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
+    """Where a film does not fit, the error says so, FFmpeg's own farewell says nothing, and no file is left."""
+    program = """
+import resource, numpy as np
+from voxface.audio.movie import write_film, write_gif
+from voxface.errors import VoxfaceError
+resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
+noise = [np.random.default_rng(k).integers(0, 256, (64, 64, 3), np.uint8) for k in range(30)]
+for write in (lambda: write_film("x.mp4", noise, 25.0), lambda: write_gif("x.gif", noise, 25.0, noise[:2])):
+    try:
+        write()
+    except VoxfaceError as error:
+        print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert [line.startswith("cannot write ") for line in done.stdout.splitlines()] == [True, True], done.stderr
+    assert done.stderr == ""
+    assert not list(tmp_path.iterdir())
+
+
 def test_ctrl_c_ends_a_long_film_and_leaves_nothing(tmp_path: Path) -> None:
     """The program says how long it will take; an interrupt ends it with exit code 130 and no file."""
     write(FaceClip(np.zeros((200_000, 1), np.float32), ("jawOpen",), 30.0), tmp_path / "x.npz")

@@ -7,13 +7,13 @@ needed, so a film of any length needs the same memory.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from voxface.errors import InputWarning, MissingDependencyError, OutputError
 from voxface.files import atomic_write
 from voxface.stream import Array
 from voxface.timebase import exact_rate
+
+T = TypeVar("T")
 
 _AAC_RATES_HZ = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
 _OPUS_RATES_HZ = (48_000, 24_000, 16_000, 12_000, 8_000)
@@ -238,35 +240,64 @@ def _ready(end: Any) -> Iterator[Any]:
 @contextmanager
 def _encoding(file: IO[bytes], format: str, path: str | Path, options: dict[str, str]) -> Iterator[Any]:
     """An output container, closed at the end; what FFmpeg says against it becomes one of our errors."""
-    av = load_av()
+    av, disk = load_av(), _Disk(file)
     try:
-        with av.open(file, "w", format=format, options=options, io_open=lambda *_: _Again(file)) as container:
+        with av.open(disk, "w", format=format, options=options, io_open=lambda *_: _Again(disk)) as container:
             yield container
     except av.FFmpegError as error:
         text = f"cannot encode {path}: {error.strerror or error}."
         raise OutputError(text, hint="Choose another size or kind of file.", source=str(path)) from error
 
 
+class _Disk:
+    """The file that FFmpeg writes. After its first error nothing more is tried: FFmpeg takes leave of a file that it
+    cannot write with many calls, and each further error would be printed."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._broken = file, False
+
+    def write(self, data: bytes) -> int:
+        return self._try(lambda: self._file.write(data), len(data))
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._try(lambda: self._file.seek(offset, whence), 0)
+
+    def tell(self) -> int:
+        return self._try(self._file.tell, 0)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._try(lambda: self._file.read(size), b"")
+
+    def _try(self, call: Callable[[], T], instead: T) -> T:
+        if self._broken:
+            return instead
+        try:
+            return call()
+        except OSError:
+            self._broken = True
+            raise
+
+
 class _Again:
     """A file that is being written, read from a place of its own: FFmpeg moves the index to the front when all is
     written, and asks to open the file anew for that."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file, self._at = file, 0
+    def __init__(self, disk: _Disk) -> None:
+        self._disk, self._at = disk, 0
 
     def read(self, size: int = -1) -> bytes:
-        kept = self._file.tell()
-        self._file.seek(self._at)
-        data = self._file.read(size)
-        self._file.seek(kept)
+        kept = self._disk.tell()
+        self._disk.seek(self._at)
+        data = self._disk.read(size)
+        self._disk.seek(kept)
         self._at += len(data)
         return data
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        kept = self._file.tell()
-        self._file.seek(self._at)
-        self._at = self._file.seek(offset, whence)
-        self._file.seek(kept)
+        kept = self._disk.tell()
+        self._disk.seek(self._at)
+        self._at = self._disk.seek(offset, whence)
+        self._disk.seek(kept)
         return self._at
 
     def tell(self) -> int:
