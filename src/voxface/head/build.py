@@ -24,6 +24,7 @@ from voxface.head.piece import Moves, Piece, flipped, in_middle, pair, split, st
 from voxface.head.rig import Field, jaw_open, loose_places, rolled, skin_places
 from voxface.head.shell import Shell, build_shell
 from voxface.head.targets import EYES, LEFT, MIDDLE, jaw_forward, jaw_left, tongue_out
+from voxface.head.visemes import VISEME_NAMES, viseme_weights
 from voxface.stream import Array
 
 LEAST_MOVE, LEAST_TURN = 1e-5, 4e-3  # metres, and change of a normal: less is not kept
@@ -37,7 +38,7 @@ def build_head() -> Head:
     shell = build_shell()
     groups = _groups(shell)
     light = _light({name: stacked(group) for name, group in groups.items()})
-    return Head(tuple(_part(name, group, light[name]) for name, group in groups.items()), ARKIT)
+    return Head(tuple(_part(name, group, light[name]) for name, group in groups.items()), ARKIT + VISEME_NAMES)
 
 
 def _groups(shell: Shell) -> dict[str, Group]:
@@ -117,19 +118,23 @@ def _part(name: str, group: Group, light: Array) -> Part:
 
 def _moved(group: Group, piece: Piece, rest: Array) -> tuple[Array, Array]:
     """What every target moves and turns, (targets, vertices, 3) each."""
-    moves = np.zeros((len(ARKIT), len(piece.points), 3), np.float32)
-    turns = np.zeros_like(moves)
+    moves, turns = np.zeros((2, len(ARKIT), *piece.points.shape))
     for row, target in enumerate(ARKIT):
-        move = np.concatenate([one.move(target) for one in group])
-        move[np.abs(move).max(1) < LEAST_MOVE] = 0
-        if not move.any():
+        moves[row] = np.concatenate([one.move(target) for one in group])
+        if not moves[row].any():
             continue
-        base = moves[ARKIT.index("jawOpen")] if target == "mouthClose" else 0.0  # it makes sense on an open jaw only
-        before = normals(piece.points + base, piece.triangles) if target == "mouthClose" else rest
-        turn = normals(piece.points + base + move, piece.triangles) - before
-        turn[np.abs(turn).max(1) < LEAST_TURN] = 0
-        moves[row], turns[row] = _single(move, FINENESS), _single(turn)
-    return moves, turns
+        closing = target == "mouthClose"  # makes sense on an open jaw only
+        before = piece.points + moves[ARKIT.index("jawOpen")] * closing
+        turns[row] = normals(before + moves[row], piece.triangles)
+        turns[row] -= normals(before, piece.triangles) if closing else rest
+    visemes = viseme_weights()
+    moves, turns = (np.concatenate([a, np.tensordot(visemes, a, 1)]) for a in (moves, turns))
+    return _kept(moves, LEAST_MOVE, FINENESS), _kept(turns, LEAST_TURN)
+
+
+def _kept(changes: Array, least: float, fineness: float = 1e-5) -> Array:
+    """Changes (targets, vertices, 3) of vertices that change by `least` at all."""
+    return _single(np.where(np.abs(changes).max(2, keepdims=True) < least, 0, changes), fineness)
 
 
 def _single(values: Array, fineness: float = 1e-5) -> Array:

@@ -9,7 +9,7 @@ from voxface.head.lips import BAG, BORDER, MOUTH_COLUMNS
 from voxface.head.shell import Shell
 from voxface.stream import Array
 
-SKIN = np.array([0.690, 0.400, 0.285])
+SKIN = np.array([0.700, 0.398, 0.280])
 BLUSH = np.array([0.690, 0.290, 0.200])
 SOCKET = np.array([0.880, 0.480, 0.320])
 LID = np.array([0.480, 0.215, 0.150])
@@ -25,7 +25,7 @@ TINTS = (
     (BLUSH, 0.18, (0.0000, 0.0780, 0.0880), (0.0350, 0.0180, 0.0300)),  # forehead
     (LID, 0.16, (0.0360, 0.0380, 0.0760), (0.0160, 0.0110, 0.0200)),  # around the eye
     (SOCKET, 0.85, (0.0180, 0.0450, 0.0780), (0.0090, 0.0090, 0.0150)),  # shaded by the brow, so lighter itself
-    (NOSTRIL, 0.85, (0.0062, -0.0080, 0.1020), (0.0030, 0.0030, 0.0045)),
+    (NOSTRIL, 0.85, (0.0062, -0.0085, 0.1020), (0.0028, 0.0032, 0.0042)),
 )
 """Colour, strength, and where: centre and size of a soft hill on the left half, metres."""
 

@@ -39,8 +39,7 @@ def grid(rows: int, columns: int, closed: bool = False, turned: Array | None = N
     """Triangles of a sheet of rows x columns points.
 
     closed: the last column is joined to the first.
-    turned: (quads of a row,) bool: these columns of quads have the other diagonal, so that a sheet can be its own mirror
-    image.
+    turned: (quads of a row,) bool: these columns have the other diagonal, so that a sheet can be its own mirror image.
     """
     width = columns if closed else columns - 1
     i, j = np.meshgrid(np.arange(rows - 1), np.arange(width), indexing="ij")

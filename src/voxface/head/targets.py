@@ -200,7 +200,7 @@ def upper_up(at: Places) -> Array:
 def press(at: Places) -> Array:
     half = left(at.points) * front(at.points)
     corner = _corner(at, 0.010, 0.010)
-    back = np.interp(at.lip_ring, [BAG - 1, BAG, BORDER, BORDER + 3], [0, 1, 0.8, 0]) * (at.lip_ring >= BAG)
+    back = np.interp(at.lip_ring, [BAG - 1, BAG, BORDER, BORDER + 3], [0.8, 1, 0.8, 0]) * (at.lip_ring >= BAG - 1)
     return (
         towards_line(at) * (0.42 * half)[:, None]
         + vector(back * half, 0, 0, -0.0016)
@@ -216,18 +216,24 @@ def _roll(at: Places, which: Array) -> Array:
     return towards_line(at) * (0.72 * which)[:, None] + vector(back * (1 - 0.5 * q**2), 0, 0, -0.0052)
 
 
+def _beside(at: Places) -> Array:
+    """The skin that follows a lip which is rolled in; not where the lips touch."""
+    found: Array = near_lips(at, 0.006, 0.021) * ((at.lip_ring < 0) | (at.lip_ring > BAG))
+    return found
+
+
 def roll_lower(at: Places) -> Array:
-    return _roll(at, 1 - upness(at)) + vector(near_lips(at, 0.006, 0.022) * (1 - upness(at)), 0, 0.0008, 0)
+    return _roll(at, 1 - upness(at)) + vector(_beside(at) * (1 - upness(at)), 0, 0.0008, 0)
 
 
 def roll_upper(at: Places) -> Array:
-    return _roll(at, upness(at)) + vector(near_lips(at, 0.006, 0.020) * upness(at), 0, -0.0008, 0)
+    return _roll(at, upness(at)) + vector(_beside(at) * upness(at), 0, -0.0008, 0)
 
 
 def shrug_lower(at: Places) -> Array:
     p = at.points
     middle = 1 - 0.75 * step(0.2, 1.0, np.abs(p[:, 0]) / HALF_WIDTH)
-    lip = near_lips(at, 0.008, 0.024) * middle * (1 - 0.25 * upness(at))
+    lip = near_lips(at, 0.008, 0.024) * middle * (1 - 0.10 * upness(at))
     chin = both(at, (0, -0.0640, 0.088), (0.0140, 0.0110, 0.03))
     return vector(lip, 0, 0.0042, 0.0022) + vector(chin, 0, 0.0030, 0.0012)
 
