@@ -181,7 +181,7 @@ export class Controls {
   #list(clips: readonly ClipInfo[]): void {
     this.#listed = clips;
     for (const id of ["clip-a", "clip-b"]) {
-      const none = id === "clip-b" ? [new Option("—", "")] : [];
+      const none = id === "clip-b" ? [new Option("none", "")] : [];
       at<HTMLSelectElement>(id).replaceChildren(...none, ...clips.map((clip) => new Option(clip.label, clip.id)));
     }
   }

@@ -135,9 +135,9 @@ class Handler(BaseHTTPRequestHandler):
             return problem(404, f"nothing takes files at {self._address[:80]}.")
         if not (length.isascii() and length.isdigit()) or "Transfer-Encoding" in self.headers:
             return problem(411, "a file must come with its Content-Length.")
-        if len(length) > 15 or int(length) > limit:
-            return problem(413, f"the file is larger than the {limit >> 20} MiB that the viewer takes.", "E-LIMIT")
         name = _plain(parse_qs(urlsplit(self.path).query).get("name", ["file"])[0])
+        if len(length) > 15 or int(length) > limit:
+            return problem(413, f"{name} is larger than the {limit >> 20} MiB that the viewer takes.", "E-LIMIT")
         handle, path = tempfile.mkstemp(Path(name).suffix[:10], dir=self.server.session.folder)
         try:
             with os.fdopen(handle, "wb") as file:
