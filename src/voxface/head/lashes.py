@@ -11,7 +11,7 @@ from voxface.stream import Array
 
 BLACK = np.array([0.018, 0.010, 0.007])
 LONGEST = 0.0023  # metres
-WING = np.array([0.0017, 0.0009, -0.0004])  # metres that they reach over the outer corner
+WING = np.array([0.0011, 0.0005, -0.0006])  # metres that they reach over the outer corner
 TAPER = 0.00008  # metres: half the thickness of that end
 
 
