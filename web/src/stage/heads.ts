@@ -5,7 +5,6 @@ import { expressionTargets, HeadError, headNode, type Json, readDocument } from 
 import type { Looks } from "./looks";
 import { ARKIT, match } from "./names";
 import { type Bind, type Neck, Puppet, type Targets } from "./puppet";
-import { type Framing, OUR_FRAMING } from "./views";
 
 /**
  * matched, missing: ARKit channels that move this head by name, and those that do not. meshes: names of those that
@@ -20,17 +19,15 @@ export interface HeadReport {
 
 export interface OpenedHead {
   readonly puppet: Puppet;
-  readonly framing: Framing;
   readonly report: HeadReport;
   /** Its materials are its own and want lamps; ours are painted by `Looks`. */
   readonly foreign: boolean;
 }
 
-/** The box of what moves on our own head, measured: all of it, or only what vowels and blinks move. Foreign heads are
- * placed so that theirs lies alike. */
+/** The box of what moves on our own head, measured: all of it, or only what vowels and blinks move. */
 const OUR_BOX = {
-  whole: { size_m: 0.177, middle: new Vector3(0, -0.01, 0.048) },
-  vowels: { size_m: 0.151, middle: new Vector3(0, -0.023, 0.047) },
+  whole: { size_m: 0.17, middle: new Vector3(0, -0.002, 0.057) },
+  vowels: { size_m: 0.14, middle: new Vector3(0, -0.017, 0.058) },
 };
 
 /**
@@ -54,8 +51,8 @@ export async function openHead(bytes: ArrayBuffer, looks: Looks): Promise<Opened
   gltf.scene.traverse((object) => dress(object as Mesh, ours ? looks : null));
   root.updateMatrixWorld(true);
   const puppet = new Puppet(root, targets, await neckOf(gltf, json, ours));
-  const framing = ours ? OUR_FRAMING : framingOf(puppet);
-  return { puppet, framing, report: reportOf(puppet, [...meshes]), foreign: !ours };
+  if (!ours) fit(puppet);
+  return { puppet, report: reportOf(puppet, [...meshes]), foreign: !ours };
 }
 
 async function parsed(bytes: ArrayBuffer): Promise<GLTF> {
@@ -113,8 +110,9 @@ async function neckOf(gltf: GLTF, json: Json, ours: boolean): Promise<Neck | nul
   return { joint: (await gltf.parser.getDependency("node", node)) as Object3D, steps: ours };
 }
 
-/** The box of everything that the matched targets move, at rest; a whole body with one mesh shows its face. */
-function framingOf(puppet: Puppet): Framing {
+/** Scale and place a head so that what moves on it lies where it does on ours: cameras and lights are made for that. A
+ * whole body with one mesh shows its face. */
+function fit(puppet: Puppet): void {
   const { links, matched } = puppet.matching(ARKIT);
   const binds = links.flatMap((link) => [...(puppet.targets.get(link.target) ?? [])]);
   const box = new Box3();
@@ -122,8 +120,9 @@ function framingOf(puppet: Puppet): Framing {
   if (box.isEmpty()) box.setFromObject(puppet.root);
   const size = box.getSize(new Vector3());
   const ours = matched.length > 0 ? OUR_BOX.whole : OUR_BOX.vowels;
-  const scale = Math.max(size.x, size.y, 1e-6) / ours.size_m;
-  return { middle: box.getCenter(new Vector3()).addScaledVector(ours.middle, -scale), scale };
+  const scale = ours.size_m / Math.max(size.x, size.y, 1e-6);
+  puppet.root.position.copy(box.getCenter(new Vector3())).multiplyScalar(-scale).add(ours.middle);
+  puppet.root.scale.setScalar(scale);
 }
 
 function growBy(box: Box3, { mesh, index }: Bind): void {

@@ -83,12 +83,11 @@ export class Stage {
    * @throws HeadError: what is wrong with the file
    */
   async load(glb: ArrayBuffer, slot: Slot): Promise<HeadReport> {
-    const { puppet, framing, report, foreign } = await openHead(glb, this.#looks);
+    const { puppet, report, foreign } = await openHead(glb, this.#looks);
     this.#put(slot, { puppet, foreign });
     if (slot === 1) this.#twin = false;
     if (this.#twin) this.#put(1, null);
     if (this.#comparing) this.#double();
-    if (slot === 0) this.#views.frame(framing);
     await this.#prepare();
     this.#wake();
     return report;
@@ -111,7 +110,7 @@ export class Stage {
 
   light(preset: LightName): void {
     this.#light = preset;
-    if (this.#renderer) this.#renderer.toneMappingExposure = LIGHTS[preset].exposure;
+    if (this.#renderer) this.#renderer.toneMappingExposure = 0.85 * LIGHTS[preset].exposure; // by eye
     this.#looks.light(preset);
     this.#lamps.light(preset);
     this.#dress();

@@ -3,14 +3,6 @@ import { MathUtils, PerspectiveCamera, Spherical, Vector3 } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 import { CAMERAS, FIELD_OF_VIEW_DEG, type CameraName } from "./presets";
 
-/** Where a head stands and how large it is: presets are made for the middle (0, 0, 0) and scale 1, our own head. */
-export interface Framing {
-  readonly middle: Vector3;
-  readonly scale: number;
-}
-
-export const OUR_FRAMING: Framing = { middle: new Vector3(), scale: 1 };
-
 const MOVE_MS = 450;
 const NARROW = 0.75; // width over height of what a preset must show; a picture narrower than this steps back
 const WANDER_M = 0.12; // how far the point that the camera looks at may be dragged away, per axis
@@ -30,7 +22,6 @@ export class Views {
   readonly camera = new PerspectiveCamera(FIELD_OF_VIEW_DEG, 1, 0.05, 6);
   readonly #controls: OrbitControls;
   readonly #calm = matchMedia("(prefers-reduced-motion: reduce)");
-  #framing = OUR_FRAMING;
   #preset: CameraName | null = "front"; // null: somebody turned it by hand
   #move: Move | null = null;
   #whole = 1; // height of the picture over that of its clear part
@@ -42,15 +33,17 @@ export class Views {
     this.#controls = new OrbitControls(this.camera, canvas);
     this.#controls.enableDamping = true;
     this.#controls.dampingFactor = 0.12;
-    this.#controls.minPolarAngle = MathUtils.degToRad(25);
-    this.#controls.maxPolarAngle = MathUtils.degToRad(140);
+    this.#controls.minPolarAngle = MathUtils.degToRad(30);
+    this.#controls.maxPolarAngle = MathUtils.degToRad(120);
+    this.#controls.minDistance = 0.25; // metres
+    this.#controls.maxDistance = 2;
     this.#controls.addEventListener("start", () => (this.#held = true));
     this.#controls.addEventListener("end", () => (this.#held = false));
     this.#controls.addEventListener("change", () => {
       if (this.#held) this.#move = this.#preset = null;
       onChange();
     });
-    this.frame(OUR_FRAMING);
+    this.show("front", true);
   }
 
   /** The preset that is shown, or null after a turn by hand. */
@@ -58,11 +51,11 @@ export class Views {
     return this.#preset;
   }
 
-  /** Go to a preset; `at_once` without the ride. */
-  show(preset: CameraName, at_once = false): void {
+  /** Go to a preset; `atOnce` without the ride. */
+  show(preset: CameraName, atOnce = false): void {
     this.#preset = preset;
     const end = this.#place(preset);
-    if (at_once || this.#calm.matches) {
+    if (atOnce || this.#calm.matches) {
       this.#move = null;
       this.#stand(end);
       return;
@@ -71,17 +64,6 @@ export class Views {
     const start = { target, from: new Spherical().setFromVector3(this.camera.position.clone().sub(target)) };
     start.from.theta += 2 * Math.PI * Math.round((end.from.theta - start.from.theta) / 2 / Math.PI); // the shorter way
     this.#move = { start, end, began_ms: performance.now() };
-  }
-
-  /** Look at a head of this size at this place. */
-  frame(framing: Framing): void {
-    this.#framing = framing;
-    this.camera.near = 0.05 * framing.scale;
-    this.camera.far = 6 * framing.scale;
-    this.camera.updateProjectionMatrix();
-    this.#controls.minDistance = 0.2 * framing.scale;
-    this.#controls.maxDistance = 3 * framing.scale;
-    this.show(this.#preset ?? "front", true);
   }
 
   /** The picture's shape, of which a strip at the top lies under other things: presets are framed within the rest. A
@@ -99,7 +81,7 @@ export class Views {
   step(now_ms: number): boolean {
     if (!this.#move) {
       const moved = this.#controls.update();
-      if (moved) this.#stay_near();
+      if (moved) this.#stayNear();
       return moved;
     }
     const { start, end, began_ms } = this.#move;
@@ -123,11 +105,10 @@ export class Views {
 
   #place(preset: CameraName): Place {
     const { yaw_deg, pitch_deg, height_m, at } = CAMERAS[preset];
-    const { middle, scale } = this.#framing;
-    const seen = height_m * scale * this.#whole * Math.max(1, NARROW / this.#clear);
+    const seen = height_m * this.#whole * Math.max(1, NARROW / this.#clear);
     const away = seen / 2 / Math.tan(MathUtils.degToRad(FIELD_OF_VIEW_DEG) / 2);
     return {
-      target: new Vector3(...at).multiplyScalar(scale).add(middle),
+      target: new Vector3(...at),
       from: new Spherical(away, MathUtils.degToRad(90 - pitch_deg), MathUtils.degToRad(yaw_deg)),
     };
   }
@@ -139,12 +120,9 @@ export class Views {
     this.#controls.update();
   }
 
-  #stay_near(): void {
-    const { middle, scale } = this.#framing;
-    const reach = WANDER_M * scale;
-    const held = this.#controls.target.clone().sub(middle);
-    const near = held.clone().clampScalar(-reach, reach);
-    this.camera.position.add(near.clone().sub(held));
-    this.#controls.target.copy(near.add(middle));
+  #stayNear(): void {
+    const dragged = this.#controls.target.clone();
+    const near = this.#controls.target.clampScalar(-WANDER_M, WANDER_M);
+    this.camera.position.add(near).sub(dragged);
   }
 }
