@@ -18,6 +18,7 @@ from tests.viewers import ended, viewing
 from voxface.export.formats import write
 from voxface.face.clip import FaceClip
 from voxface.face.gap import rig_gap
+from voxface.head.shipped import HEAD_FILE
 from voxface.runtime.animate import animate
 from voxface.runtime.polish import load_polish
 
@@ -72,7 +73,7 @@ def _files(clip: FaceClip, folder: Path) -> list[str]:
     write(FaceClip(np.ones((4, 2), np.float32), ("jawOpen", "wings"), 30.0), folder / "odd.json")
     write(replace(clip, weights=clip.weights[:0], head=None, seen=clip.seen[:0]), folder / "none.json")
     shutil.copy(SAMPLE, folder / "again.flac")
-    shutil.copy(ROOT / "src" / "voxface" / "head" / "head.glb", folder / "other.glb")
+    (folder / "other.glb").write_bytes(HEAD_FILE.read_bytes().replace(b'"tongueOut"', b'"tongueFar"'))
     nan = (folder / "odd.json").read_bytes().replace(b'"frames": [\n[', b'"frames": [\n[NaN,', 1)
     texts = {
         "gains.toml": b"[gain]\njawOpen = 1.5\n", "noise.wav": b"hello there", "nan.json": nan,
@@ -111,6 +112,11 @@ def test_frames_that_do_not_come_cost_no_time(found: Found) -> None:
     assert hidden["unseen"] < 0.15
     assert hidden["heard"] > 0.3
     assert abs(hidden["shown"] - hidden["heard"]) < 0.15
+
+
+def test_nothing_runs_while_nothing_moves(found: Found) -> None:
+    """A page that stands still asks for no frame: a laptop stays cool."""
+    assert found["idle"] == {"frames": 0}
 
 
 def test_the_mouth_is_open_and_shut_in_pixels(found: Found) -> None:
@@ -159,10 +165,11 @@ def test_sliders_move_the_face_and_give_the_toml(found: Found, folder: Path) -> 
 
 
 def test_cameras_and_themes(found: Found) -> None:
-    """Each camera shows another picture; dark is dark and light is light, page and backdrop alike."""
+    """Each camera shows another picture, a turn by hand leaves them all; page and backdrop are dark or light."""
     means = [found["cameras"][name]["mean"] for name in ("front", "three-quarter", "profile")]
     assert [found["cameras"][name]["view"] for name in ("front", "profile")] == ["front", "profile"]
     assert min(apart(means[0], means[1]), apart(means[1], means[2])) > 0.2
+    assert found["orbit"] == "front"
     dark, light = found["theme"]["dark"], found["theme"]["light"]
     assert max(dark["corner"]) < 80
     assert min(light["corner"]) > 180
@@ -190,7 +197,7 @@ def test_files_that_are_dropped(found: Found) -> None:
     assert after["none.json"]["rows"] == ["none.json has 0 frames: there is nothing to play."]
     assert (after["half.csv"]["b"], after["half.csv"]["comparing"]) == ("half.csv (2)", True)
     assert (after["again.flac"]["a"], after["again.flac"]["b"]) == ("again.flac", None)
-    assert after["other.glb"]["rows"] == []
+    assert after["other.glb"]["rows"] == ["other.glb lacks 1 of the 52 channels, which stay still: tongueOut"]
     assert found["drops"]["gains"]["gain"] == {"jawOpen": 1.5}
 
 

@@ -251,6 +251,30 @@ await step("hidden", async () => {
   });
 });
 
+await step("orbit", async () => {
+  const box = await poor.locator("#stage").boundingBox();
+  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+  await poor.mouse.move(x, y);
+  await poor.mouse.down();
+  await poor.mouse.move(x + 40, y + 10, { steps: 3 });
+  await poor.mouse.up();
+  await until(poor, () => window.voxface.stage.view === null && !document.querySelector("[data-camera][aria-pressed=true]"));
+  await poor.keyboard.press("1");
+  return poor.evaluate(() => window.voxface.stage.view);
+});
+
+await step("idle", () =>
+  poor.evaluate(async () => {
+    await new Promise((done) => setTimeout(done, 100));
+    const real = window.requestAnimationFrame;
+    let frames = 0;
+    window.requestAnimationFrame = (frame) => ((frames += 1), real.call(window, frame));
+    await new Promise((done) => setTimeout(done, 200));
+    window.requestAnimationFrame = real;
+    return { frames };
+  }),
+);
+
 await step("scrub", async () => {
   const box = await poor.locator("#waveform").boundingBox();
   await poor.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
