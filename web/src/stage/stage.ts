@@ -133,7 +133,7 @@ export class Stage {
   resize(): void {
     const width = Math.max(1, this.#canvas.clientWidth);
     const height = Math.max(1, this.#canvas.clientHeight);
-    this.#stacked = height > width;
+    this.#stacked = height > 1.4 * width; // a head is higher than wide
     this.#renderer?.setPixelRatio(Math.min(devicePixelRatio, FINEST));
     this.#renderer?.setSize(width, height, false);
     this.#size.set(this.#canvas.width, this.#canvas.height);
