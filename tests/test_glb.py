@@ -87,6 +87,15 @@ def test_a_turn_beyond_its_range_keeps_its_direction() -> None:
     np.testing.assert_array_equal(in_steps(np.array([[0, -2, 1], [0, -0.5, 0]]), 100), [[0, -100, 50], [0, -50, 0]])
 
 
+def test_zeros_have_no_sign(head: Head, data: bytes) -> None:
+    """-0 and 0 give the same bytes: processors differ in which of them a sum is."""
+    skin = head.part("skin")
+    normals, positions = (np.where(array == 0, np.float32(-0.0), array) for array in (skin.normals, skin.positions))
+    other = Head((replace(skin, normals=normals, positions=positions), *head.parts[1:]), head.targets)
+    assert np.signbit(positions[positions == 0]).any()
+    assert head_bytes(other) == data
+
+
 def test_loaded_heads_are_shared_and_cannot_be_written(tmp_path: Path, data: bytes) -> None:
     """A head is read once, and nobody can change it for the others."""
     path = saved(tmp_path, data)

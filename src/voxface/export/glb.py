@@ -164,8 +164,10 @@ def _smallest(indices: Array, count: int) -> Array:
 
 
 def _primitive(store: _Store, material: int, surface: Surface, compact: bool) -> dict[str, Any]:
+    """One surface of the mesh."""
     vertices = len(surface.positions)
-    positions = surface.positions.astype("<f4")
+    # adding 0 makes -0 a 0: which of them a sum gives differs between processors, and so would the bytes
+    positions, normals = (array.astype("<f4") + np.float32(0) for array in (surface.positions, surface.normals))
     head = np.round(surface.follow * 255).astype(np.uint8)
     joints, weights = np.zeros((2, vertices, 4), np.uint8)
     weights[:, 0], weights[:, 1], joints[:, 1] = 255 - head, head, head > 0  # a joint that weighs nothing must be 0
@@ -174,7 +176,7 @@ def _primitive(store: _Store, material: int, surface: Surface, compact: bool) ->
     return {
         "attributes": {
             "POSITION": store.accessor(positions, "VEC3", _VERTICES, **_range(positions)),
-            "NORMAL": store.accessor(surface.normals.astype("<f4"), "VEC3", _VERTICES),
+            "NORMAL": store.accessor(normals, "VEC3", _VERTICES),
             "COLOR_0": store.accessor(colours, "VEC3", _VERTICES, normalized=True),
             "JOINTS_0": store.accessor(joints, "VEC4", _VERTICES),
             "WEIGHTS_0": store.accessor(weights, "VEC4", _VERTICES, normalized=True),
