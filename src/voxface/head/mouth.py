@@ -12,8 +12,8 @@ from voxface.head.sculpt import MOUTH_Y
 from voxface.stream import Array
 
 ENAMEL, GUM = np.array([0.78, 0.735, 0.645]), np.array([0.42, 0.12, 0.11])
-TONGUE, BAG_RED = np.array([0.43, 0.125, 0.120]), np.array([0.20, 0.032, 0.030])
-FRONT, BACK = 0.080, 0.045  # metres: in front of FRONT all has its own colour, behind BACK it is dark
+TONGUE, BAG_RED = np.array([0.52, 0.160, 0.150]), np.array([0.20, 0.032, 0.030])
+FRONT, BACK = 0.080, 0.040  # metres: in front of FRONT all has its own colour, behind BACK it is dark
 ARC = np.radians(80.0)  # half of the arch that holds the teeth
 TEETH = 6  # on each side
 COLUMNS_PER_TOOTH = 4
@@ -64,8 +64,8 @@ def teeth(arch: Arch) -> Piece:
     return _darkened(np.stack(points), np.stack(colours), triangles[:, ::-1] if arch.up > 0 else triangles, opposite)
 
 
-TIP, ROOT = 0.0775, 0.0340  # metres: how far to the front the tongue begins and ends
-TONGUE_Y = MOUTH_Y - 0.0125
+TIP, ROOT = 0.0755, 0.0340  # metres: how far to the front the tongue begins and ends
+TONGUE_Y = MOUTH_Y - 0.0090
 TONGUE_WIDE, TONGUE_THICK = 0.0165, 0.0056  # half of each, metres
 
 

@@ -197,7 +197,7 @@ def relax(points: Array, triangles: Array, fixed: int, eye: Array, mouth: Array)
     free = np.ones(len(points), bool)
     free[:fixed] = False
     free[eye[7:]] = True
-    free[eye[5:, 15:26]] = True  # beside the nose the rings crowd
+    free[eye[6:, 15:26]] = True  # beside the nose the rings crowd
     free[mouth[BORDER + 3 :]] = True
     front = free & (np.abs(points[:, 0]) < 1e-9)
     still = free & (points[:, 1] < points[free, 1].min() + 0.004)

@@ -6,6 +6,7 @@ import numpy as np
 
 from voxface.head.geometry import Vector, bump, step
 from voxface.head.lips import BAG, BORDER, HALF_WIDTH, slit
+from voxface.head.mouth import TONGUE_Y
 from voxface.head.rig import (
     CORNER,
     Field,
@@ -79,11 +80,11 @@ def cheek_squint(at: Places) -> Array:
 def nose_sneer(at: Places) -> Array:
     wing = _bump(at, (0.0130, -0.0010, 0.098), (0.0075, 0.0080, 0.016)) * left(at.points)
     side = _bump(at, (0.0130, 0.0170, 0.088), (0.0070, 0.0095, 0.020)) * _lids_keep(at)
-    lip = near_lips(at, 0.004, 0.018) * upness(at) * _bump(at, (0.0130, -0.0320, 0.095), (0.0090, 0.0140, 0.03))
+    lip = _beside(at) * upness(at) * _bump(at, (0.0130, -0.0320, 0.095), (0.0090, 0.0140, 0.03))
     return (
         vector(wing, 0.0012, 0.0040, -0.0004)
         + vector(side, -0.0006, 0.0024, 0.0012)
-        + vector(lip, 0.0003, 0.0030, 0.0004)
+        + vector(lip, 0.0003, 0.0022, 0.0004)
     )
 
 
@@ -172,7 +173,7 @@ def pucker(at: Places) -> Array:
     q = np.minimum(np.abs(p[:, 0]) / HALF_WIDTH, 1)
     move = vector(wide, 0, 0, 0.0052) + vector(lips * (1 - 0.6 * q**2), 0, 0, 0.0064)
     move += levelled(at) + vector(lips, 0, -0.0012, 0)  # the upper lip covers its teeth
-    move[:, 0] -= 0.55 * narrowed(at)
+    move[:, 0] -= 0.48 * narrowed(at)
     return move - towards_line(at) * (0.16 * (1 - q**2))[:, None]
 
 
@@ -199,13 +200,10 @@ def upper_up(at: Places) -> Array:
 
 def press(at: Places) -> Array:
     half = left(at.points) * front(at.points)
-    corner = _corner(at, 0.010, 0.010)
-    back = np.interp(at.lip_ring, [BAG - 1, BAG, BORDER, BORDER + 3], [0.8, 1, 0.8, 0]) * (at.lip_ring >= BAG - 1)
-    return (
-        towards_line(at) * (0.42 * half)[:, None]
-        + vector(back * half, 0, 0, -0.0016)
-        + vector(corner, 0.0008, 0.0006, -0.0020)
-    )
+    back = np.interp(at.lip_ring, [BAG - 2, BAG - 1, BAG, BORDER, BORDER + 3], [0.5, 0.8, 1, 0.8, 0])
+    back = np.where(at.lip_ring < BAG - 2, 0, back) * half
+    tight = vector(_corner(at, 0.010, 0.010), 0.0008, 0.0006, -0.0020)
+    return towards_line(at) * (0.42 * half)[:, None] + vector(back, 0, 0, -0.0016) + tight
 
 
 def _roll(at: Places, which: Array) -> Array:
@@ -277,10 +275,9 @@ EYES: dict[str, tuple[float, float, float]] = {  # degrees down, degrees out, me
 
 
 def tongue_out(points: Array) -> Array:
-    """The tongue's front comes out between the lips and bends down over the lower one."""
-    free = step(0.042, 0.072, points[:, 2])
-    z = 0.037 * free
-    bend = -0.0115 * step(0.100, 0.118, points[:, 2] + z) + 0.0074 * step(0.05, 0.085, points[:, 2] + z)
-    middle = -0.0477 + 0.05 * (0.08 - points[:, 2])
-    flat = -0.22 * (points[:, 1] - middle) * free
-    return np.stack([-0.25 * points[:, 0] * free, bend + flat, z], 1)
+    """The tongue's front comes out between the lips, up over the lower one, and gets slimmer and flatter."""
+    free = step(0.040, 0.070, points[:, 2])
+    flat = -0.22 * (points[:, 1] - TONGUE_Y) * free
+    lift = 0.0105 * step(0.045, 0.080, points[:, 2] + 0.02 * free)
+    droop = 0.0050 * step(0.066, 0.0755, points[:, 2])
+    return np.stack([-0.25 * points[:, 0] * free, lift - droop + flat, 0.038 * free], 1)

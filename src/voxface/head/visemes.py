@@ -11,7 +11,7 @@ VISEMES: dict[str, dict[str, float]] = {
     "sil": {},
     "PP": {"mouthPress": 0.55, "mouthRollLower": 0.15, "mouthRollUpper": 0.15, "jawOpen": 0.06, "mouthClose": 0.06},
     "FF": {"mouthRollLower": 0.60, "mouthUpperUp": 0.35, "mouthShrugLower": 0.25, "jawOpen": 0.06},
-    "TH": {"jawOpen": 0.20, "tongueOut": 0.34, "mouthUpperUp": 0.10, "mouthLowerDown": 0.15},
+    "TH": {"jawOpen": 0.20, "tongueOut": 0.50, "mouthUpperUp": 0.10, "mouthLowerDown": 0.15},
     "DD": {"jawOpen": 0.16, "mouthUpperUp": 0.15, "mouthLowerDown": 0.25, "mouthStretch": 0.10},
     "kk": {"jawOpen": 0.24, "mouthUpperUp": 0.12, "mouthLowerDown": 0.15, "mouthStretch": 0.12},
     "CH": {"jawOpen": 0.12, "mouthFunnel": 0.65, "mouthUpperUp": 0.15, "mouthLowerDown": 0.25},
