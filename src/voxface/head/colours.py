@@ -35,7 +35,7 @@ LID_RINGS = {0: 0.80, 1: 0.75, 2: 0.60, 3: 0.45, 4: 0.22, 5: 0.12}
 """How much of the paint each ring round mouth and eye gets; how much darker lips are where they meet."""
 
 CREASE_RING, CREASE_COLUMNS = 6, slice(3, 18)
-LASH_COLUMNS = slice(22, 40)  # of the lower lid, inner to outer corner
+UPPER_EDGE, LOWER_EDGE = slice(1, 20), slice(22, 40)  # columns of the lids' edges: outer to inner, inner to outer
 
 
 def skin_paint(shell: Shell) -> Array:
@@ -65,8 +65,9 @@ def _paint_lids(colours: Array, shell: Shell) -> None:
             colours[ids[ring]] = blend(colours[ids[ring]], LID * 0.75, np.full(ids.shape[1], amount))
         fold = ids[CREASE_RING, CREASE_COLUMNS]
         colours[fold] = blend(colours[fold], CREASE, 0.62 * _arch(len(fold)))
-        low = ids[3, LASH_COLUMNS]
+        low, up = ids[3, LOWER_EDGE], ids[2:4, UPPER_EDGE].ravel()
         colours[low] = blend(colours[low], LASH_LINE, 0.55 * np.linspace(0.15, 1, len(low)))
+        colours[up] = blend(colours[up], LASH_LINE, np.full(len(up), 0.70))
 
 
 def _arch(count: int) -> Array:

@@ -23,8 +23,7 @@ def distance(points: Array) -> Array:
     p = np.array(points, float)
     p[:, 0] = np.sqrt(p[:, 0] ** 2 + 0.0015**2)  # both halves at once, without a crease in the middle
     head = nose(p, sockets(p, cheeks(p, skull(p))))
-    inner_corner = ellipsoid(p, (0.0186, 0.0342, 0.0810), (0.0042, 0.0044, 0.0046))
-    return join(carve(head, inner_corner, 0.0090), sphere(p, EYE + np.array([0, 0, 0.0002]), LID_RADIUS), 0.0060)
+    return join(head, sphere(p, EYE + np.array([0, 0, 0.0002]), LID_RADIUS), 0.0060)
 
 
 def skull(p: Array) -> Array:
@@ -57,15 +56,15 @@ def sockets(p: Array, head: Array) -> Array:
 
 def nose(p: Array, head: Array) -> Array:
     head = join(head, cone(p, NOSE_ROOT, NOSE_TIP + np.array([0, 0.0065, -0.0040]), 0.0070, 0.0082), 0.021)  # bridge
-    wing = ellipsoid(p, NOSE_TIP + np.array([0.0108, -0.0040, -0.0090]), (0.0060, 0.0060, 0.0080))
+    wing = ellipsoid(p, NOSE_TIP + np.array([0.0108, -0.0040, -0.0090]), (0.0058, 0.0064, 0.0080))
     base = ellipsoid(p, NOSE_TIP + np.array([0, -0.0075, -0.0075]), (0.0036, 0.0040, 0.0085))
     tip = ellipsoid(p, NOSE_TIP, (0.0104, 0.0088, 0.0092))
-    head = join(join(join(head, wing, 0.0065), base, 0.007), tip, 0.0100)
-    nostril = ellipsoid(p, NOSE_TIP + np.array([0.0062, -0.0098, -0.0050]), (0.0031, 0.0040, 0.0046))
+    head = join(join(join(head, wing, 0.0080), base, 0.007), tip, 0.0100)
+    nostril = ellipsoid(p, NOSE_TIP + np.array([0.0062, -0.0098, -0.0050]), (0.0036, 0.0042, 0.0050))
     philtrum = cone(
         p, NOSE_TIP + np.array([0, -0.0155, -0.0040]), NOSE_TIP + np.array([0, -0.0275, -0.0027]), 0.0032, 0.0036
     )
-    return carve(carve(head, nostril, 0.0028), philtrum, 0.0045)
+    return carve(carve(head, nostril, 0.0034), philtrum, 0.0045)
 
 
 def gradient(points: Array) -> Array:
