@@ -10,7 +10,7 @@ from voxface.head.geometry import grid, step
 from voxface.head.piece import Piece
 from voxface.stream import Array
 
-BROWN = np.array([0.046, 0.020, 0.009])
+BROWN = np.array([0.044, 0.017, 0.006])
 COLUMNS = 16
 ACROSS = np.array([-1.0, -0.6, 0.0, 0.6, 1.0])  # rows, from the lower edge to the upper
 LIFT = np.array([0.0001, 0.0007, 0.0010, 0.0007, 0.0001])  # metres above the skin

@@ -17,7 +17,7 @@ STRANDS, ROWS, LOCKS = 80, 13, 12
 RIM = 180  # directions from the whorl in which the hairline is looked for
 TWIST = 0.95  # radians that a strand turns about the whorl on its way
 UNCROWDED = 0.6
-FRINGE = 0.045  # of their length: locks reach over the hairline in front
+FRINGE = 0.022  # of their length: strands wave over the hairline in front
 FORWARD = np.array([-0.24, 0.60, 0.76])  # where the hair stands up from the brow
 ROOT = 0.0045  # metres: how deep the edge of the shell is sunk into the skull
 LEDGE = 0.0010  # metres: how high the ends lie on the skin, whose triangles are coarse here
@@ -40,7 +40,7 @@ def hair() -> Piece:
     lock = _lock(strand)
     share = 1 - (1 - np.linspace(0, 1, ROWS + 1)[1:, None]) ** 1.35
     angle = ends + TWIST * (1 - share) ** 1.5
-    fringe = 1 + FRINGE * (lock - 0.6) * np.maximum(np.cos(ends), 0)
+    fringe = 1 + FRINGE * (np.sin(3 * ends + 0.9) + 0.7 * (lock - 0.6)) * np.maximum(np.cos(ends), 0)
     direction = _towards(angle, share * fringe * np.interp(angle, around, reach, period=2 * np.pi))
     skin = _skin(direction)
     height = _thickness(direction, share, lock)
@@ -106,7 +106,7 @@ def _spread(around: Array, reach: Array) -> Array:
 def _lock(strand: Array) -> Array:
     """0 between locks, 1 on their backs; locks of uneven width."""
     phase = 2 * np.pi * strand / STRANDS
-    wide = np.abs(np.sin(LOCKS * phase / 2 + 0.9 * np.sin(2 * phase + 0.5) + 0.5 * np.sin(3 * phase)))
+    wide = np.abs(np.sin(LOCKS * phase / 2 + 0.9 * np.sin(2 * phase + 0.9) + 0.5 * np.sin(3 * phase)))
     return 0.8 * wide + 0.2 * np.abs(np.sin(LOCKS * phase * 1.25 + 1.0))
 
 

@@ -37,6 +37,7 @@ def lashes(rim: Array, inner: Array) -> tuple[Piece, Array]:
 
 
 def _length(along: Array) -> Array:
-    """Metres: longest in the outer half, next to nothing at the inner corner."""
-    found: Array = LONGEST * np.sin(np.pi * np.clip(along * 0.85 + 0.12, 0, 1)) ** 0.7 * (1 - 0.65 * along)
+    """Metres: longest in the outer half, short but there towards the inner corner."""
+    arch = np.sin(np.pi * np.clip(along * 0.85 + 0.12, 0, 1)) ** 0.7
+    found: Array = LONGEST * np.maximum(arch * (1 - 0.65 * along), 0.22 * (1 - along**6))
     return found
