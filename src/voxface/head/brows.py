@@ -14,7 +14,7 @@ BROWN = np.array([0.044, 0.017, 0.006])
 COLUMNS = 16
 ACROSS = np.array([-1.0, -0.6, 0.0, 0.6, 1.0])  # rows, from the lower edge to the upper
 LIFT = np.array([0.0001, 0.0007, 0.0010, 0.0007, 0.0001])  # metres above the skin
-THIN = np.array([0.42, 0.05, 0.0, 0.05, 0.42])  # how much skin is seen through each row
+THIN = np.array([0.30, 0.03, 0.0, 0.03, 0.30])  # how much skin is seen through each row
 INNER, LENGTH = 0.0125, 0.0380  # metres from the middle of the face; along it
 HALF_THICK = 0.0043
 BEHIND = 0.030  # metres: depth of the point that rays to the skin come from
@@ -53,4 +53,4 @@ def _paint(along: Array) -> Array:
     ends = 0.55 * step(0.16, 0.0, along) + 0.35 * step(0.90, 1.0, along)
     thin = 1 - (1 - THIN[:, None]) * (1 - ends)
     colours = BROWN * streaks[..., None]
-    return blend(colours.reshape(-1, 3), SKIN * 0.80, thin.ravel())
+    return blend(colours.reshape(-1, 3), SKIN * [0.62, 0.52, 0.48], thin.ravel())

@@ -6,6 +6,7 @@ import numpy as np
 
 from voxface.head.geometry import Vector, bump, step
 from voxface.head.lips import BAG, BORDER, MOUTH_COLUMNS
+from voxface.head.sculpt import CHIN, NOSE_TIP
 from voxface.head.shell import Shell
 from voxface.stream import Array
 
@@ -15,17 +16,17 @@ SOCKET = np.array([0.880, 0.480, 0.320])
 LID = np.array([0.480, 0.215, 0.150])
 CREASE = np.array([0.270, 0.105, 0.072])
 LASH_LINE = np.array([0.110, 0.045, 0.030])
-NOSTRIL = np.array([0.170, 0.050, 0.035])
+NOSTRIL = np.array([0.100, 0.024, 0.016])
 LIPS = np.array([0.530, 0.190, 0.165])
 
 TINTS = (
     (BLUSH, 0.60, (0.0430, -0.0040, 0.0650), (0.0190, 0.0150, 0.0300)),  # cheek
-    (BLUSH, 0.50, (0.0000, -0.0010, 0.1120), (0.0110, 0.0110, 0.0140)),  # tip of the nose
-    (BLUSH, 0.30, (0.0000, -0.0720, 0.0850), (0.0170, 0.0130, 0.0200)),  # chin
+    (BLUSH, 0.50, NOSE_TIP + np.array([0.0000, -0.0025, 0.0045]), (0.0110, 0.0110, 0.0140)),  # tip of the nose
+    (BLUSH, 0.30, CHIN + np.array([0.0000, -0.0025, 0.0115]), (0.0170, 0.0130, 0.0200)),  # chin
     (BLUSH, 0.18, (0.0000, 0.0780, 0.0880), (0.0350, 0.0180, 0.0300)),  # forehead
     (LID, 0.16, (0.0360, 0.0380, 0.0760), (0.0160, 0.0110, 0.0200)),  # around the eye
     (SOCKET, 0.85, (0.0180, 0.0450, 0.0780), (0.0090, 0.0090, 0.0150)),  # shaded by the brow, so lighter itself
-    (NOSTRIL, 0.85, (0.0062, -0.0085, 0.1020), (0.0028, 0.0032, 0.0042)),
+    (NOSTRIL, 0.95, NOSE_TIP + np.array([0.0062, -0.0098, -0.0050]), (0.0034, 0.0034, 0.0050)),
 )
 """Colour, strength, and where: centre and size of a soft hill on the left half, metres."""
 
