@@ -91,7 +91,7 @@ export class App {
     const known = (id?: string) => session.clips.find((clip) => clip.id === id);
     const again = known(place.a);
     const [a, b] = again ? [again, known(place.b)] : session.clips;
-    this.#set({ clips: session.clips, text: session.text });
+    this.#set({ clips: session.clips });
     for (const note of session.notes) this.banner.say("note", note);
     if (place.camera) this.stage.camera(place.camera as CameraName);
     await this.show(a ?? null, b ?? null);
@@ -105,7 +105,8 @@ export class App {
     const sound = a?.audio ?? b?.audio ?? this.#session?.audio ?? null;
     const durationS = Math.max(sound?.duration_s ?? 0, ...[first, second].map((clip) => (clip ? endS(clip) : 0)));
     if (sound?.id !== this.#sound?.id || durationS !== this.#view.durationS) this.#hear(sound, durationS);
-    this.#set({ a: first ?? null, b: second ?? null, durationS });
+    const said = this.#session?.clips.some((clip) => clip.id === a?.id) ?? false; // the text is that of the first clips
+    this.#set({ a: first ?? null, b: second ?? null, durationS, text: (said && this.#session?.text) || null });
     this.compare(Boolean(first && second));
     this.desk.setClips(first ?? null, second ?? null);
     for (const note of [...(first?.notes ?? []), ...(second?.notes ?? [])]) this.banner.say("note", note);
