@@ -41,7 +41,7 @@ def hair() -> Piece:
     share = 1 - (1 - np.linspace(0, 1, ROWS + 1)[1:, None]) ** 1.35
     angle = ends + TWIST * (1 - share) ** 1.5
     fringe = 1 + FRINGE * (np.sin(3 * ends + 0.9) + 0.7 * (lock - 0.6)) * np.maximum(np.cos(ends), 0)
-    direction = _towards(angle, share * fringe * np.interp(angle, around, reach, period=2 * np.pi))
+    direction = _towards(angle, share * fringe * _way(angle, ends, share, around, reach))
     skin = _skin(direction)
     height = _thickness(direction, share, lock)
     body = skin + direction * height[..., None]
@@ -71,6 +71,22 @@ def _skin(direction: Array) -> Array:
     return found
 
 
+def _way(angle: Array, ends: Array, share: Array, around: Array, reach: Array) -> Array:
+    """How far from the whorl the hairline is for each point of each strand, radians: on the way that of a hairline
+    without corners, so that no strand kinks, at its end its own."""
+    soft = np.interp(angle, around, _smoothed(reach, 60), period=2 * np.pi)
+    own = np.interp(ends, around, reach, period=2 * np.pi)
+    found: Array = soft + (own - soft) * share**4
+    return found
+
+
+def _smoothed(values: Array, rounds: int) -> Array:
+    """Values round a circle, averaged with their neighbours."""
+    for _ in range(rounds):
+        values = (np.roll(values, 1) + 2 * values + np.roll(values, -1)) / 4
+    return values
+
+
 def _rim() -> tuple[Array, Array]:
     """Where the hairline is, seen from the whorl: angles about it, and radians away from it, (RIM,) each."""
     around = 2 * np.pi * np.arange(RIM) / RIM
@@ -82,10 +98,7 @@ def _rim() -> tuple[Array, Array]:
         middle = (inner + outer) / 2
         over = _above(_skin(_towards(around, middle))) > 0
         inner, outer = np.where(over, middle, inner), np.where(over, outer, middle)
-    reach = (inner + outer) / 2
-    for _ in range(3):
-        reach = (np.roll(reach, 1) + 2 * reach + np.roll(reach, -1)) / 4
-    return around, reach
+    return around, _smoothed((inner + outer) / 2, 3)
 
 
 def _above(skin: Array) -> Array:
