@@ -12,7 +12,7 @@ Vector = Sequence[float] | Array
 """Three numbers: a place, sizes along the axes, or a colour."""
 
 
-def step(low: float | Array, high: float | Array, value: Array) -> Array:
+def step(low: float | Array, high: float | Array, value: Array | float) -> Array:
     """Smooth step: 0 at `low`, 1 at `high` (which may be the smaller one), flat at both ends."""
     t = np.clip((np.asarray(value, float) - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from voxface.head import sculpt
+from voxface.head.geometry import step
 from voxface.head.sculpt import EYE, EYE_RADIUS, LID_RADIUS
 from voxface.stream import Array
 
@@ -24,6 +25,7 @@ def lid_line(s: Array, upper: Array) -> Array:
 
 
 OPENING = 0.86  # azimuth of the corners, radians
+BESIDE_NOSE = 0.0080  # metres from the middle: no ring comes nearer to the ridge of the nose
 
 
 def eye_rings() -> Array:
@@ -63,5 +65,7 @@ def _on_ball(angles: Array, radius: float) -> Array:
 def _beside(angles: Array, grow: float) -> Array:
     """On the skin, near the eyeball's direction `angles`, but not across the ridge of the nose."""
     near = EYE + (LID_RADIUS + 0.010 * grow) * _direction(np.clip(angles, -1.45, 1.45))
-    near[:, 0] = 0.0070 + 0.003 * np.logaddexp(0, (near[:, 0] - 0.0070) / 0.003)
-    return sculpt.settle(near, 8)
+    near[:, 0] = BESIDE_NOSE + 0.003 * np.logaddexp(0, (near[:, 0] - BESIDE_NOSE) / 0.003)
+    near = sculpt.settle(near, 8)
+    even = (np.roll(near, 1, 0) + 2 * near + np.roll(near, -1, 0)) / 4
+    return sculpt.settle(near + (even - near) * step(0.2, 0.5, grow), 3)

@@ -11,10 +11,12 @@ from voxface.head.piece import Piece
 from voxface.head.sculpt import MOUTH_Y
 from voxface.stream import Array
 
-ENAMEL, GUM = np.array([0.78, 0.735, 0.645]), np.array([0.42, 0.12, 0.11])
-TONGUE, BAG_RED = np.array([0.52, 0.160, 0.150]), np.array([0.20, 0.032, 0.030])
+ENAMEL, GUM = np.array([0.80, 0.735, 0.62]), np.array([0.42, 0.12, 0.11])
+TONGUE, BAG_RED = np.array([0.56, 0.155, 0.125]), np.array([0.20, 0.032, 0.030])
 FRONT, BACK = 0.080, 0.040  # metres: in front of FRONT all has its own colour, behind BACK it is dark
 ARC = np.radians(80.0)  # half of the arch that holds the teeth
+SQUARE = 0.60  # of the arch: 1 is half an ellipse, less is flatter in front
+CURVE = 0.0020  # metres by which the bite rises from the front teeth to the last ones
 TEETH = 6  # on each side
 COLUMNS_PER_TOOTH = 4
 
@@ -33,8 +35,8 @@ class Arch:
     up: int
 
 
-UPPER = Arch(0.0232, 0.0838, 0.0540, MOUTH_Y - 0.0034, 0.0092, 0.0024, 1)
-LOWER = Arch(0.0215, 0.0812, 0.0530, MOUTH_Y - 0.0030, 0.0074, 0.0014, -1)
+UPPER = Arch(0.0246, 0.0838, 0.0520, MOUTH_Y - 0.0040, 0.0095, 0.0030, 1)
+LOWER = Arch(0.0232, 0.0812, 0.0510, MOUTH_Y - 0.0043, 0.0072, 0.0014, -1)
 
 ROWS = (
     # share of the tooth's length from its edge, metres in front of the arch, is it gum
@@ -53,12 +55,12 @@ def teeth(arch: Arch) -> Piece:
     length = arch.length - arch.shorter * side
     points, colours = [], []
     for share, out, gum in ROWS:
-        papilla = -0.13 * gap if gum or share > 0.9 else 0.10 * gap * (share < 0.1)
-        height = arch.edge + arch.up * (length * (share + papilla) + 0.0014 * side**2)
+        papilla = -0.13 * gap if gum or share > 0.9 else 0.03 * gap * (share < 0.1)
+        height = arch.edge + arch.up * (length * (share + papilla) + CURVE * side**2)
         push = out - 0.0005 * gap * (not gum)
         wide, deep = arch.half_width + push, arch.front - arch.back + push
-        points.append(np.column_stack([wide * np.sin(angle), height, arch.back + deep * np.cos(angle)]))
-        colours.append(np.where(gum, GUM, ENAMEL * (1 - 0.16 * gap[:, None])) + 0 * along[:, None])
+        points.append(np.column_stack([wide * np.sin(angle), height, arch.back + deep * np.cos(angle) ** SQUARE]))
+        colours.append(np.where(gum, GUM, ENAMEL * (1 - 0.20 * gap[:, None])) + 0 * along[:, None])
     triangles = grid(len(ROWS), columns, turned=np.arange(columns - 1) >= columns // 2)
     opposite = np.arange(len(ROWS) * columns).reshape(-1, columns)[:, ::-1].ravel()
     return _darkened(np.stack(points), np.stack(colours), triangles[:, ::-1] if arch.up > 0 else triangles, opposite)

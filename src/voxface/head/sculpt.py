@@ -11,10 +11,12 @@ EYE = np.array([0.0318, 0.035, 0.0625])  # centre of the left eyeball
 EYE_RADIUS = 0.0188
 LID_RADIUS = 0.0200
 MOUTH_Y = -0.0365
+LONGEST_CAST, CAREFUL, NEAR_ENOUGH = 44, 0.88, 2e-6  # steps of a ray; share of the free way it goes; metres
 
 
 NOSE_ROOT, NOSE_TIP = np.array([0.0, 0.0440, 0.0815]), np.array([0.0, 0.0015, 0.1075])
 """Move the tip, and wings and nostrils come with it: down for a longer nose, forward for a larger one."""
+NOSTRIL = NOSE_TIP + np.array([0.0062, -0.0098, -0.0050])
 CHIN = np.array([0.0, -0.0695, 0.0735])
 
 
@@ -60,11 +62,11 @@ def nose(p: Array, head: Array) -> Array:
     base = ellipsoid(p, NOSE_TIP + np.array([0, -0.0075, -0.0075]), (0.0036, 0.0040, 0.0085))
     tip = ellipsoid(p, NOSE_TIP, (0.0104, 0.0088, 0.0092))
     head = join(join(join(head, wing, 0.0080), base, 0.007), tip, 0.0100)
-    nostril = ellipsoid(p, NOSE_TIP + np.array([0.0062, -0.0098, -0.0050]), (0.0036, 0.0042, 0.0050))
+    nostril = ellipsoid(p, NOSTRIL, (0.0032, 0.0040, 0.0047))
     philtrum = cone(
         p, NOSE_TIP + np.array([0, -0.0155, -0.0040]), NOSE_TIP + np.array([0, -0.0275, -0.0027]), 0.0032, 0.0036
     )
-    return carve(carve(head, nostril, 0.0034), philtrum, 0.0045)
+    return carve(carve(head, nostril, 0.0038), philtrum, 0.0045)
 
 
 def gradient(points: Array) -> Array:
@@ -87,29 +89,39 @@ def settle(points: Array, rounds: int = 3) -> Array:
 def cast(origin: Array, direction: Array, far: float = 0.2) -> Array:
     """First point of the skin seen from outside along rays that start `far` out and go inwards to the origin."""
     t = np.full(len(direction), far)
-    for _ in range(44):
-        t = np.maximum(t - 0.88 * distance(origin + direction * t[:, None]), 0.0)
+    origin = np.broadcast_to(origin, direction.shape)
+    moving = np.arange(len(direction))
+    for _ in range(LONGEST_CAST):
+        gap = distance(origin[moving] + direction[moving] * t[moving, None])
+        t[moving] = np.maximum(t[moving] - CAREFUL * gap, 0.0)
+        moving = moving[(gap > NEAR_ENOUGH) & (t[moving] > 0)]
+        if not len(moving):
+            break
     found: Array = origin + direction * t[:, None]
     return found
 
 
-def sphere(p: Array, centre: Array, radius: float) -> Array:
-    found: Array = np.linalg.norm(p - np.asarray(centre), axis=1) - radius
-    return found
+def sphere(p: Array, centre: Vector, radius: float) -> Array:
+    return length(p - np.asarray(centre)) - radius
 
 
 def ellipsoid(p: Array, centre: Vector, radii: Vector) -> Array:
-    q = (p - np.array(centre)) / np.array(radii)
-    k = np.linalg.norm(q, axis=1)
-    found: Array = k * (k - 1) / np.maximum(np.linalg.norm(q / np.array(radii), axis=1), 1e-6)
+    q = (p - np.asarray(centre)) / np.asarray(radii)
+    k = length(q)
+    found: Array = k * (k - 1) / np.maximum(length(q / np.asarray(radii)), 1e-6)
     return found
 
 
 def cone(p: Array, start: Vector, end: Vector, first: float, last: float) -> Array:
     """A capsule whose radius goes from `first` to `last`."""
-    a, b = np.array(start), np.array(end)
+    a, b = np.asarray(start), np.asarray(end)
     t = np.clip((p - a) @ (b - a) / ((b - a) @ (b - a)), 0, 1)
-    found: Array = np.linalg.norm(p - a - t[:, None] * (b - a), axis=1) - (first + (last - first) * t)
+    found: Array = length(p - a - t[:, None] * (b - a)) - (first + (last - first) * t)
+    return found
+
+
+def length(vectors: Array) -> Array:
+    found: Array = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     return found
 
 
