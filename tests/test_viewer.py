@@ -21,7 +21,7 @@ from voxface.export.formats import read
 from voxface.face.clip import FaceClip
 from voxface.viewer import loading
 from voxface.viewer.routes import MOST_CLIP_BYTES, MOST_SOUND_BYTES
-from voxface.viewer.session import MOST_CLIPS, MOST_SOUNDS, Session
+from voxface.viewer.session import MOST_CLIPS, Session
 from voxface.viewer.shown import PEAKS_HZ
 
 
@@ -227,19 +227,25 @@ def test_an_endless_clip_is_cut_with_a_note(tmp_path: Path) -> None:
 
 
 def test_old_clips_and_sounds_make_room(fresh: tuple[Session, int], tmp_path: Path) -> None:
-    """A session that runs for days keeps the newest clips and sounds; older ones are gone, on disk too."""
+    """A session that runs for days keeps the newest clips with their sounds; older ones are gone, on disk too."""
     session, port = fresh
     path = tmp_path / "a.json"
     path.write_bytes(as_bytes(make(2), "json"))
-    for _ in range(MOST_CLIPS + 2):
-        session.open(path)
-    for _ in range(MOST_SOUNDS + 1):
+    first = session.open(SAMPLE)
+    assert first.clip
+    for _ in range(2):
         session.listen(SAMPLE)
+    for _ in range(MOST_CLIPS):
+        last = session.open(path).clip
+    assert last
     labels = [clip.label for clip in session.showing.clips]
     assert len(labels) == len(set(labels)) == MOST_CLIPS
-    assert len(list(session.folder.glob("*.wav"))) == len(session.showing.sounds) == MOST_SOUNDS
-    assert ask(port, "/api/clips/c1.bin").status == 404
-    assert ask(port, f"/api/clips/{session.showing.clips[-1].id}.bin").status == 200
+    assert [sound.path for sound in session.showing.sounds] == list(session.folder.glob("*.wav"))
+    assert session.showing.common
+    assert ask(port, f"/api/audio/{session.showing.common.id}.wav").status == 200
+    assert ask(port, f"/api/audio/{first.sound.id if first.sound else ''}.wav").status == 404
+    assert ask(port, f"/api/clips/{first.clip.id}.bin").status == 404
+    assert ask(port, f"/api/clips/{last.id}.bin").status == 200
 
 
 def test_the_page_is_answered_while_sounds_are_animated(fresh: tuple[Session, int]) -> None:

@@ -209,8 +209,8 @@ export class App {
 
   /** A new clip is B beside a single one, where that makes sense; else it is A alone. */
   async #add(info: api.ClipInfo, beside: boolean): Promise<void> {
-    this.#set({ clips: [...this.#view.clips, info] });
     const alone = this.#view.clips.find((clip) => clip.id === this.#view.a?.id);
+    this.#set({ clips: (await api.fetchSession()).clips }); // the server forgets the oldest
     const compared = beside && alone;
     await (compared ? this.show(alone, info) : this.show(info, null));
     if (!compared) this.seek(0);

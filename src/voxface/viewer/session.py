@@ -20,8 +20,8 @@ from voxface.viewer import loading
 from voxface.viewer.beside import sound_beside
 from voxface.viewer.shown import Showing, Shown, Sound, audio_peaks
 
-MOST_CLIPS, MOST_SOUNDS = 8, 4
-"""The page can go back to the newest of them; older ones are dropped."""
+MOST_CLIPS = 8
+"""The page can go back to the newest of them; older ones are dropped, with their sounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,8 @@ class Session:
         with self._adding(path, name), self._new_wav() as wav:
             notes = loading.copy_sound(path, name, wav)
             sound = self._sound(wav, name)
-            self.showing = replace(self.showing, common=sound, notes=(*self.showing.notes, *notes))
+            now = self.showing
+            self._change(replace(now, common=sound, notes=(*now.notes, *notes), made=now.made + 1))
             return Loaded(sound=sound)
 
     def clip(self, id: str) -> Shown | None:
@@ -153,17 +154,19 @@ class Session:
         while label in {other.label for other in now.clips}:
             label = f"{name} ({(count := count + 1)})"
         shown = Shown(f"c{now.made + 1}", name, label, clip, tuple(notes), sound)
-        self.showing = replace(now, clips=(*now.clips, shown)[-MOST_CLIPS:], made=now.made + 1)
+        self._change(replace(now, clips=(*now.clips, shown)[-MOST_CLIPS:], made=now.made + 1))
         return shown
 
     def _sound(self, wav: Path, name: str) -> Sound:
-        now = self.showing
         samples, rate_hz = loading.samples_of(wav)
-        sound = Sound(f"s{now.made + 1}", name, wav, rate_hz, len(samples), audio_peaks(samples, rate_hz))
-        for old in now.sounds[: len(now.sounds) + 1 - MOST_SOUNDS]:
-            old.path.unlink(missing_ok=True)
-        self.showing = replace(now, sounds=(*now.sounds, sound)[-MOST_SOUNDS:], made=now.made + 1)
-        return sound
+        peaks = audio_peaks(samples, rate_hz)
+        return Sound(f"s{self.showing.made + 1}", name, wav, rate_hz, len(samples), peaks)
+
+    def _change(self, after: Showing) -> None:
+        """Show this from now on, and remove the files of sounds that nothing needs any more."""
+        before, self.showing = self.showing, after
+        for path in {sound.path for sound in before.sounds} - {sound.path for sound in after.sounds}:
+            path.unlink(missing_ok=True)
 
 
 def _sliders(gains: str | None) -> dict[str, dict[str, float]]:

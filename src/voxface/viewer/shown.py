@@ -81,16 +81,21 @@ class Showing:
     """Everything that the page can ask for at one moment.
 
     clips:  oldest first
-    sounds: oldest first
     common: the sound of clips that have none of their own, or None
+    notes:  sentences about what is odd in it
     made:   how many clips and sounds there ever were, so that no id comes twice
     """
 
     clips: tuple[Shown, ...] = ()
-    sounds: tuple[Sound, ...] = ()
     common: Sound | None = None
     notes: tuple[str, ...] = ()
     made: int = 0
+
+    @property
+    def sounds(self) -> tuple[Sound, ...]:
+        """Those of the clips, and the common one."""
+        own = tuple(clip.sound for clip in self.clips if clip.sound)
+        return (*own, self.common) if self.common else own
 
 
 def audio_peaks(samples: Array, rate_hz: int) -> bytes:
