@@ -16,6 +16,7 @@ LEAN = np.radians(12)  # its top is further back than its lobe
 STANDS_OFF = 0.0105  # metres: the rim behind, away from the skull
 HOLLOW = np.array([0.0030, -0.0035])  # forwards and up from the middle: where the rings begin
 HOLLOW_SHARE = 0.45  # of the outline
+TRAGUS = 0.0036  # metres
 COLUMNS = 26
 
 RINGS = np.array([
@@ -56,13 +57,15 @@ def _ring(turn: Array, outline: Array, rolled: Array, share: float, high: float,
         rolled = np.ones_like(rolled)
     height = plain + (high - plain) * rolled
     front = step(0.15, 1.0, np.cos(turn))
-    tragus = np.exp(-(((turn - 2 * np.pi * (turn > np.pi) + 0.32) / 0.42) ** 2) - ((share - 0.62) / 0.22) ** 2)
-    height = (
-        height * (1 - 0.75 * front * _between(0.5, 0.9, share))
-        + 0.0036 * tragus
-        - 0.0012 * front * _between(0.9, 1.0, share)
-    )
+    height = height * (1 - 0.75 * front * _between(0.5, 0.9, share)) - 0.0012 * front * _between(0.9, 1.0, share)
+    height = height + TRAGUS * _before_canal(turn, share)
     return _on_skull(flat) + _away(flat, height + STANDS_OFF * _lift(flat))
+
+
+def _before_canal(turn: Array, share: float) -> Array:
+    """1 on the tragus, the small lid before the ear's canal, 0 away from it."""
+    off = (turn + np.pi) % (2 * np.pi) - np.pi + 0.32  # radians below the front
+    return np.exp(-((off / 0.42) ** 2) - ((share - 0.62) / 0.22) ** 2)
 
 
 def _lift(flat: Array) -> Array:
