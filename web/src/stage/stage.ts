@@ -131,16 +131,15 @@ export class Stage {
 
   /** Take the canvas's size on the page; called by itself when that changes. */
   resize(): void {
-    const width = Math.max(1, this.#canvas.clientWidth);
-    const height = Math.max(1, this.#canvas.clientHeight);
+    const [width, height] = pixelsOf(this.#canvas);
     this.#stacked = height > 1.4 * width; // a head is higher than wide
-    this.#renderer?.setPixelRatio(Math.min(devicePixelRatio, FINEST));
-    this.#renderer?.setSize(width, height, false);
-    this.#size.set(this.#canvas.width, this.#canvas.height);
+    const same = this.#canvas.width === width && this.#canvas.height === height;
+    if (!same) this.#renderer?.setSize(width, height, false);
+    this.#size.set(width, height);
     if (this.#comparing) this.#stacked ? (this.#size.y >>= 1) : (this.#size.x >>= 1);
     this.#labels.place(this.#stacked);
     const covered = Number.parseFloat(getComputedStyle(this.#canvas).getPropertyValue("--stage-covered")) || 0; // px
-    this.#views.shape(this.#size.x, this.#size.y, covered * (this.#canvas.height / height));
+    this.#views.shape(this.#size.x, this.#size.y, covered * (height / Math.max(1, this.#canvas.clientHeight)));
     this.#changed = true;
     this.draw(); // at once: a canvas is empty after its size changed
   }
@@ -190,7 +189,6 @@ export class Stage {
   #render(renderer: WebGLRenderer): void {
     const camera = this.#views.camera;
     this.#lamps.follow(camera);
-    const ratio = renderer.getPixelRatio();
     const pictures = this.#comparing ? 2 : 1;
     renderer.setScissorTest(pictures > 1);
     for (let slot = 0; slot < pictures; slot++) {
@@ -198,9 +196,8 @@ export class Stage {
       const bottom = this.#stacked ? (pictures - 1 - slot) * this.#size.y : 0;
       this.#held.forEach((held, at) => held && (held.puppet.root.visible = at === slot));
       if (this.#held[slot]?.foreign === false) this.#looks.lightUp(renderer, this.#scene, camera);
-      const box = [left / ratio, bottom / ratio, this.#size.x / ratio, this.#size.y / ratio] as const;
-      renderer.setViewport(...box);
-      renderer.setScissor(...box);
+      renderer.setViewport(left, bottom, this.#size.x, this.#size.y);
+      renderer.setScissor(left, bottom, this.#size.x, this.#size.y);
       this.#looks.within(left, bottom, this.#size);
       renderer.render(this.#scene, camera);
     }
@@ -255,8 +252,16 @@ export class Stage {
   };
 }
 
+/** Pixels that the canvas should have for its size on the page: width, height. */
+function pixelsOf(canvas: HTMLCanvasElement): [number, number] {
+  const ratio = Math.min(devicePixelRatio, FINEST);
+  const pixels = (length: number) => Math.max(1, Math.round(length * ratio));
+  return [pixels(canvas.clientWidth), pixels(canvas.clientHeight)];
+}
+
 /** Null where there is no WebGL 2; three itself would complain on the console. */
 function rendererOn(canvas: HTMLCanvasElement): WebGLRenderer | null {
+  [canvas.width, canvas.height] = pixelsOf(canvas); // before there are buffers that would have to change with it
   const context = canvas.getContext("webgl2", { antialias: true, powerPreference: "low-power" });
   if (!context) return null;
   const renderer = new WebGLRenderer({ canvas, context, antialias: true });
