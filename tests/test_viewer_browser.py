@@ -120,10 +120,10 @@ def test_nothing_runs_while_nothing_moves(found: Found) -> None:
 
 
 def test_the_mouth_is_open_and_shut_in_pixels(found: Found) -> None:
-    """At the frame of the widest lip gap the inside of the mouth is seen, dark; at the least it is not."""
+    """At the frame of the widest lip gap teeth and the dark behind them are seen; at that of the least they are not."""
     wide, shut = found["mouth"]["open"], found["mouth"]["shut"]
-    assert wide["dark"] > 0.005 * wide["pixels"]
-    assert wide["dark"] > 3 * shut["dark"]
+    assert wide["grey"] > 0.03 * wide["pixels"]
+    assert wide["grey"] > 4 * shut["grey"]
 
 
 def test_scrub_zoom_step_and_loop(found: Found) -> None:

@@ -70,7 +70,8 @@ async function drop(page, ...paths) {
   await until(page, () => window.voxface.app.view.waiting === null);
 }
 
-/** The picture as numbers: how many pixels are dark inside a box (shares of width and height), and its mean colour. */
+/** A box of the picture (shares of width and height) as numbers: its mean colour, and how many of its pixels are as grey
+ * as teeth and the dark behind them; skin, lips and tongue are redder. */
 const look = (page, box = [0, 0, 1, 1]) =>
   page.evaluate(async ([left, top, right, bottom]) => {
     const { stage } = window.voxface;
@@ -84,15 +85,15 @@ const look = (page, box = [0, 0, 1, 1]) =>
     const [x, y] = [Math.round(left * picture.width), Math.round(top * picture.height)];
     const [width, height] = [Math.round(right * picture.width) - x, Math.round(bottom * picture.height) - y];
     const { data } = paint.getImageData(x, y, width, height);
-    let [dark, red, green, blue] = [0, 0, 0, 0];
+    let [grey, red, green, blue] = [0, 0, 0, 0];
     for (let at = 0; at < data.length; at += 4) {
       red += data[at];
       green += data[at + 1];
       blue += data[at + 2];
-      if (0.3 * data[at] + 0.59 * data[at + 1] + 0.11 * data[at + 2] < 50) dark += 1;
+      if (data[at] - data[at + 2] < 25) grey += 1;
     }
     const pixels = width * height;
-    return { dark, pixels, mean: [red / pixels, green / pixels, blue / pixels] };
+    return { grey, pixels, mean: [red / pixels, green / pixels, blue / pixels] };
   }, box);
 
 // ---- what is seen: software rendering is slow, so only what needs a picture ------------------------------------------
@@ -135,7 +136,7 @@ await step("mouth", async () => {
   const at = {};
   for (const [name, seconds] of Object.entries(plan.mouth)) {
     await seek(page, seconds);
-    at[name] = await look(page, [0.3, 0.3, 0.7, 0.7]);
+    at[name] = await look(page, [0.3, 0.45, 0.7, 0.65]);
   }
   return at;
 });
