@@ -10,8 +10,8 @@ from voxface.head.sculpt import CHIN, NOSE_TIP
 from voxface.head.shell import Shell
 from voxface.stream import Array
 
-SKIN = np.array([0.700, 0.398, 0.280])
-BLUSH = np.array([0.690, 0.290, 0.200])
+SKIN = np.array([0.705, 0.390, 0.266])
+BLUSH = np.array([0.700, 0.275, 0.185])
 SOCKET = np.array([0.880, 0.480, 0.320])
 LID = np.array([0.480, 0.215, 0.150])
 CREASE = np.array([0.270, 0.105, 0.072])
