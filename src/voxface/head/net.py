@@ -11,15 +11,17 @@ import numpy as np
 
 from voxface.head import sculpt
 from voxface.head.geometry import delaunay, inside, step
-from voxface.head.sculpt import MOUTH_Y, NOSTRIL
+from voxface.head.sculpt import MOUTH_Y
 from voxface.stream import Array
 
 CENTRE = np.array([0, 0.030, 0.0])
-CANDIDATES, HOLLOW = 12000, 240  # places that are tried: all over the half, and at its nostril
-NOSTRIL_SIZE = np.array([0.0050, 0.0040, 0.0062])  # metres: where the latter lie
-FACING = 0.30  # how far a surface must face away from CENTRE to be in the chart once: a cosine
 LOOSE = 0.86  # of `spacing` is how near vertices may be
 LOWEST, FOOT, TOP = -0.95, -2.40, 1.40  # heights: below LOWEST the rays' origin goes down the neck
+WINDOWS = (
+    # how many places are tried, between which longitudes, between which heights
+    (500, 0.02, 0.20, -0.45, -0.29),  # the underside of the nose, which rays only graze
+    (12000, 0.0, np.pi, FOOT, TOP),
+)
 
 
 def ray(longitude: Array, height: Array) -> tuple[Array, Array]:
@@ -91,25 +93,18 @@ def scatter(eye_rim: Array, mouth_rim: Array) -> Net:
 
 
 def _candidates(eye: Array, mouth: Array) -> tuple[Array, Array]:
-    """Places on the skin and in the chart where vertices may be: first where the chart sees little, then all over.
-    eye, mouth: rims in the chart."""
-    longitude, height = np.pi * _halton(CANDIDATES, 2), FOOT + (TOP - FOOT) * _halton(CANDIDATES, 3)
-    hollow = _nostril()
-    points = np.concatenate([hollow, sculpt.cast(*ray(longitude, height))])
-    flat = np.concatenate([chart(hollow), np.stack([longitude, _mercator(height)], 1)])
+    """Places on the skin and in the chart where vertices may be. eye, mouth: rims in the chart."""
+    tries = [_tries(*window) for window in WINDOWS]
+    longitude, height = (np.concatenate(values) for values in zip(*tries, strict=True))
+    points, flat = sculpt.cast(*ray(longitude, height)), np.stack([longitude, _mercator(height)], 1)
     bad = inside(flat, eye) | inside(flat, mouth)
     bad |= _spoils(flat, np.roll(eye, 1, 0), eye) | _spoils(flat, mouth[1:], mouth[:-1])
     return points[~bad], flat[~bad]
 
 
-def _nostril() -> Array:
-    """Places in and round the left nostril that the chart's rays only graze."""
-    box = np.stack([_halton(HOLLOW, base) for base in (2, 3, 5)], 1) * 2 - 1
-    points = sculpt.settle(NOSTRIL + box * NOSTRIL_SIZE, 8)
-    away = points - CENTRE
-    facing = (sculpt.gradient(points) * away).sum(1) / np.linalg.norm(away, axis=1)
-    found: Array = points[(points[:, 0] > 0.001) & (facing > FACING)]
-    return found
+def _tries(count: int, first: float, last: float, low: float, high: float) -> tuple[Array, Array]:
+    """Longitudes and heights, spread evenly over a window."""
+    return first + (last - first) * _halton(count, 2), low + (high - low) * _halton(count, 3)
 
 
 def _apart(taken: Array, points: Array) -> Array:
