@@ -18,6 +18,7 @@ from tests.viewers import ask, ended, viewing
 from voxface.errors import ClipError, UsageError
 from voxface.export.formats import write
 from voxface.viewer.page import MARK, PAGE, page_files, source_mark
+from voxface.viewer.server import open_server
 from voxface.viewer.session import Session
 
 
@@ -53,14 +54,18 @@ def test_speech_is_shown_in_the_browser_until_ctrl_c(tmp_path: Path) -> None:
 
 
 def test_without_a_browser_it_goes_on_and_says_so(tmp_path: Path) -> None:
-    """No screen and no browser: one sentence with the address, and the page is there; --json prints the address at
-    once. SIGTERM ends it as Ctrl-C does."""
+    """No screen and no browser: one sentence with the address, and the page is there; SIGTERM ends it as Ctrl-C does.
+    --json prints the address at once; --audio is the sound of the clips."""
     with viewing("--port", "0", cwd=tmp_path) as (process, port):
         assert ask(port, "/api/session").json["clips"] == []
         code, error = ended(process, signal.SIGTERM)
     assert code == 0
     assert f"no browser was found to open; open http://127.0.0.1:{port}/ in one yourself" in error
-    with viewing("--no-browser", "--json", "--port", "0", cwd=tmp_path) as (process, port):
+    (tmp_path / "clip.npz").write_bytes(as_bytes(make(60), "npz"))
+    arguments = ("clip.npz", "--audio", SAMPLE, "--no-browser", "--json", "--port", "0")
+    with viewing(*arguments, cwd=tmp_path) as (process, port):
+        found = ask(port, "/api/session").json
+        assert (found["clips"][0]["name"], found["audio"]["name"]) == ("clip.npz", "hello.flac")
         code, error = ended(process, signal.SIGINT)
     assert (code, error) == (0, "")
 
@@ -75,6 +80,8 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     error = json.loads(done.stdout)["error"]
     assert (done.returncode, error["code"]) == (2, "E-PORT")
     assert f"port {port} of 127.0.0.1 cannot be used (--port): address already in use." == error["message"]
+    with Session() as session, pytest.raises(UsageError, match=r"no address '203\.0\.113\.7' \(--host\)"):
+        open_server(session, "203.0.113.7", 0)
 
 
 def test_files_that_cannot_be_shown_end_it_before_it_serves(tmp_path: Path) -> None:

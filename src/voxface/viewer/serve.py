@@ -10,8 +10,10 @@ import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from voxface.viewer.server import Server, open_server
+from voxface.viewer.server import open_server
 from voxface.viewer.session import Session
+
+_NOWHERE = "no browser was found to open; open {} in one yourself (or say --no-browser)."
 
 
 def serve(
@@ -34,26 +36,27 @@ def serve(
     with open_server(session, host, port) as server, _stopped_by_signals():
         try:
             ready(server.url)
-            if browser:
-                threading.Thread(target=_show, args=(server, tell), daemon=True).start()
+            if browser and _no_screen():
+                tell(_NOWHERE.format(server.url))
+            elif browser:
+                threading.Thread(target=_show, args=(server.url, tell), daemon=True).start()
             server.serve_forever(poll_interval=0.2)
         except KeyboardInterrupt:
             tell("the viewer has ended.")
 
 
-def _show(server: Server, tell: Callable[[str], None]) -> None:
-    if not _open_browser(server.url):
-        tell(f"no browser was found to open; open {server.url} in one yourself (or say --no-browser).")
+def _no_screen() -> bool:
+    """On Linux without a screen `webbrowser` would start a browser for text in our terminal."""
+    return sys.platform.startswith("linux") and not {"DISPLAY", "WAYLAND_DISPLAY", "BROWSER"} & set(os.environ)
 
 
-def _open_browser(url: str) -> bool:
-    """False where there is none: on Linux without a screen, `webbrowser` would start one for text in our terminal."""
-    if sys.platform.startswith("linux") and not {"DISPLAY", "WAYLAND_DISPLAY", "BROWSER"} & set(os.environ):
-        return False
+def _show(url: str, tell: Callable[[str], None]) -> None:
     try:
-        return webbrowser.open(url)
+        shown = webbrowser.open(url)
     except (webbrowser.Error, OSError):
-        return False
+        shown = False
+    if not shown:
+        tell(_NOWHERE.format(url))
 
 
 @contextmanager
