@@ -16,7 +16,7 @@ SOCKET = np.array([0.880, 0.480, 0.320])
 LID = np.array([0.480, 0.215, 0.150])
 CREASE = np.array([0.270, 0.105, 0.072])
 LASH_LINE = np.array([0.110, 0.045, 0.030])
-NOSTRIL = np.array([0.100, 0.024, 0.016])
+NOSTRIL = np.array([0.120, 0.032, 0.020])
 LIPS = np.array([0.530, 0.190, 0.165])
 
 TINTS = (
@@ -26,7 +26,7 @@ TINTS = (
     (BLUSH, 0.18, (0.0000, 0.0780, 0.0880), (0.0350, 0.0180, 0.0300)),  # forehead
     (LID, 0.16, (0.0360, 0.0380, 0.0760), (0.0160, 0.0110, 0.0200)),  # around the eye
     (SOCKET, 0.85, (0.0180, 0.0450, 0.0780), (0.0090, 0.0090, 0.0150)),  # shaded by the brow, so lighter itself
-    (NOSTRIL, 0.95, NOSE_TIP + np.array([0.0062, -0.0098, -0.0050]), (0.0034, 0.0034, 0.0050)),
+    (NOSTRIL, 0.92, NOSE_TIP + np.array([0.0062, -0.0098, -0.0050]), (0.0027, 0.0028, 0.0042)),
 )
 """Colour, strength, and where: centre and size of a soft hill on the left half, metres."""
 
