@@ -21,7 +21,7 @@ from voxface.head.light import openness, shade
 from voxface.head.lips import BAG
 from voxface.head.mouth import LOWER, UPPER, bag_paint, teeth, tongue
 from voxface.head.piece import Moves, Piece, flipped, in_middle, pair, split, stacked
-from voxface.head.rig import Field, jaw_open, loose_places, rolled, skin_places
+from voxface.head.rig import Field, jaw_turn, loose_places, rolled, skin_places
 from voxface.head.shell import Shell, build_shell
 from voxface.head.targets import EYES, LEFT, MIDDLE, jaw_forward, jaw_left, tongue_out
 from voxface.head.visemes import VISEME_NAMES, viseme_weights
@@ -74,7 +74,7 @@ def _eyes() -> Group:
 
 def _teeth_and_tongue() -> Group:
     upper, lower, tip = teeth(UPPER), teeth(LOWER), tongue()
-    jaw: dict[str, Field] = {"jawOpen": jaw_open, "jawForward": jaw_forward, "jawLeft": jaw_left}
+    jaw: dict[str, Field] = {"jawOpen": jaw_turn, "jawForward": jaw_forward, "jawLeft": jaw_left}
     back = 0.25 + 0.75 * step(0.035, 0.07, tip.points[:, 2])  # the root of the tongue hardly moves
     out: dict[str, Field] = {"tongueOut": lambda at: tongue_out(at.points)}
     return [upper, in_middle(lower, jaw, 1.0), in_middle(tip, jaw | out, back)]

@@ -9,48 +9,56 @@ from voxface.head.geometry import step
 from voxface.head.sculpt import MOUTH_Y
 from voxface.stream import Array
 
-MOUTH_COLUMNS = 23  # of one half: 0 in the middle of the upper lip, 11 the corner, 22 in the middle of the lower lip
+MOUTH_COLUMNS = 23  # of one half: 0 in the middle of the upper lip, then the corner, last the middle of the lower lip
+CORNER_COLUMN = MOUTH_COLUMNS // 2
 MOUTH_RINGS = 14
-BAG = 4  # mouth rings before the line where the lips touch (ring BAG)
+BAG = 4  # rings before the line where the lips touch, which is ring BAG
 BORDER = 8  # the ring at the border of the red
-HALF_WIDTH = 0.0250
+HALF_WIDTH = 0.0250  # metres, of the mouth at rest
+UPPER_RED, LOWER_RED = 0.0072, 0.0092  # metres: heights of the lips
+UPPER_FULL, LOWER_FULL = 0.0034, 0.0044  # metres: how far they stand out
+CORNERS_UP = 0.0033  # metres: a friendly face at rest
 CONTACT = 4e-6  # metres: from either lip to the line where they touch, so that they are no single sheet
+
+RED_RINGS = ((0.10, 0.28), (0.38, 0.92), (0.72, 0.85), (1.00, 0.30))
+"""From the line between the lips to the border of the red: share of its height, share of its fullness."""
+SKIN_RINGS = ((0.0020, 0.06), (0.0050, 0.0), (0.0090, 0.0), (0.0140, 0.0), (0.0200, 0.0))
+"""Beside the red: metres from its border, share of its fullness."""
 
 
 def slit(x: Array) -> Array:
-    """Height of the line between closed lips at x >= 0: a soft bow, corners slightly up."""
+    """Height of the line between closed lips at x >= 0, metres: a soft bow, corners slightly up."""
     q = x / HALF_WIDTH
-    return (
-        MOUTH_Y
-        + 0.0033 * step(0.45, 1.0, q) * q
-        - 0.0010 * np.exp(-((q / 0.22) ** 2))
-        + 0.0006 * np.exp(-(((q - 0.5) / 0.25) ** 2))
-    )
+    bow = 0.0006 * np.exp(-(((q - 0.5) / 0.25) ** 2)) - 0.0010 * np.exp(-((q / 0.22) ** 2))
+    return MOUTH_Y + CORNERS_UP * step(0.45, 1.0, q) * q + bow
 
 
 def mouth_rings() -> Array:
     """(MOUTH_RINGS, MOUTH_COLUMNS, 3): the bag from its back to the lips' line, the red, and the skin round it."""
-    j = np.arange(MOUTH_COLUMNS)
-    a = np.pi * j / (MOUTH_COLUMNS - 1)  # 0 up, pi / 2 at the corner, pi down
-    upper = j <= 11
-    x = HALF_WIDTH * np.sin(a) ** 0.92
+    column = np.arange(MOUTH_COLUMNS)
+    turn = np.pi * column / (MOUTH_COLUMNS - 1)  # 0 up, pi / 2 at the corner, pi down
+    upper = column <= CORNER_COLUMN
+    x = HALF_WIDTH * np.sin(turn) ** 0.92
     q = x / HALF_WIDTH
-    line = np.stack([x, slit(x) + np.sign(11 - j) * CONTACT], 1)
-    out = np.stack([np.sin(a) * q**2.5, np.cos(a)], 1)
+    line = np.stack([x, slit(x) + np.sign(CORNER_COLUMN - column) * CONTACT], 1)
+    out = np.stack([np.sin(turn) * q**2.5, np.cos(turn)], 1)
     out /= np.linalg.norm(out, axis=1, keepdims=True)
     fade = np.sqrt(np.clip(1 - q**2.2, 0, 1))
+    red, thin = _red(upper, q, fade), 0.25 + 0.75 * fade
+    full = np.where(upper, UPPER_FULL, LOWER_FULL) * thin
+    touch = _lip(line, -0.0021 * thin)
+    reds = [_lip(line + out * (red * share)[:, None], bulge * full) for share, bulge in RED_RINGS]
+    sideways = np.abs(np.sin(turn))
+    spread = np.where(upper, 0.62, 0.95) * (1 - sideways) + 0.95 * sideways  # there is less room under the nose
+    skin = [_lip(line + out * (red + away * spread)[:, None], bulge * full) for away, bulge in SKIN_RINGS]
+    return np.stack([*_bag(touch, upper, q), touch, *reds, *skin])
+
+
+def _red(upper: Array, q: Array, fade: Array) -> Array:
+    """Height of the red of each column, metres; the upper lip has Cupid's bow."""
     bow = 1 - 0.16 * np.exp(-((q / 0.13) ** 2)) + 0.10 * np.exp(-(((q - 0.26) / 0.16) ** 2))
-    red = np.where(upper, 0.0072 * bow, 0.0092 * (1 - 0.1 * q**2)) * fade * np.where(upper, 1 - 0.25 * q, 1) + 0.0007
-    full = (0.25 + 0.75 * fade) * np.where(upper, 0.0034, 0.0044)
-    rings = []
-    for share, bulge in ((0.0, -0.55), (0.10, 0.28), (0.38, 0.92), (0.72, 0.85), (1.0, 0.30)):
-        rings.append(
-            _lip(line + out * (red * share)[:, None], bulge * full if share else -0.0021 * (0.25 + 0.75 * fade))
-        )
-    for distance, bulge in ((0.0020, 0.06), (0.0050, 0.0), (0.0090, 0.0), (0.0140, 0.0), (0.0200, 0.0)):
-        spread = np.where(upper, 0.62, 0.95) * (1 - np.abs(np.sin(a))) + 0.95 * np.abs(np.sin(a))
-        rings.append(_lip(line + out * (red + distance * spread)[:, None], bulge * full))
-    return np.concatenate([_bag(rings[0], upper, q), np.stack(rings)])
+    found: Array = np.where(upper, UPPER_RED * bow * (1 - 0.25 * q), LOWER_RED * (1 - 0.1 * q**2)) * fade + 0.0007
+    return found
 
 
 def _lip(xy: Array, bulge: Array) -> Array:
@@ -70,7 +78,7 @@ BACK = (
 )
 
 
-def _bag(lips: Array, upper: Array, q: Array) -> Array:
+def _bag(lips: Array, upper: Array, q: Array) -> list[Array]:
     """The inside of the mouth, from its back to just behind the lips: two ovals, a pocket before the teeth, the wet
     inner side of the lips. lips: (columns, 3) where they touch."""
     turn = np.pi * np.arange(MOUTH_COLUMNS) / (MOUTH_COLUMNS - 1)
@@ -81,4 +89,4 @@ def _bag(lips: Array, upper: Array, q: Array) -> Array:
     side, fade = np.where(upper, 1.0, -0.72), np.sqrt(np.clip(1 - q**4, 0, 1))
     pocket = lips * [0.98, 0, 1] + np.stack([0 * q, MOUTH_Y + 0.0125 * side * (fade + 0.15), 0 * q - 0.0055], 1)
     inner = lips * [0.99, 1, 1] + np.stack([0 * q, 0.0016 * side * fade, 0 * q - 0.0040], 1)
-    return np.stack([*rings, pocket, inner])
+    return [*rings, pocket, inner]

@@ -11,11 +11,11 @@ from voxface.head.piece import Piece
 from voxface.head.sculpt import MOUTH_Y
 from voxface.stream import Array
 
-ENAMEL, GUM = np.array([0.80, 0.735, 0.62]), np.array([0.42, 0.12, 0.11])
+ENAMEL, GUM = np.array([0.88, 0.76, 0.585]), np.array([0.42, 0.12, 0.11])
 TONGUE, BAG_RED = np.array([0.56, 0.155, 0.125]), np.array([0.20, 0.032, 0.030])
 FRONT, BACK = 0.080, 0.040  # metres: in front of FRONT all has its own colour, behind BACK it is dark
 ARC = np.radians(80.0)  # half of the arch that holds the teeth
-SQUARE = 0.60  # of the arch: 1 is half an ellipse, less is flatter in front
+SQUARE = 0.45  # of the arch: 1 is half an ellipse, less is flatter in front
 CURVE = 0.0020  # metres by which the bite rises from the front teeth to the last ones
 TEETH = 6  # on each side
 COLUMNS_PER_TOOTH = 4

@@ -11,29 +11,35 @@ from dataclasses import dataclass
 import numpy as np
 
 from voxface.head.geometry import bump, step
-from voxface.head.lids import EYE_COLUMNS, lid_line
-from voxface.head.lips import BAG, BORDER, HALF_WIDTH, MOUTH_COLUMNS, MOUTH_RINGS, slit
+from voxface.head.lids import EYE_COLUMNS, direction, lid_columns, lid_line
+from voxface.head.lips import BAG, BORDER, CORNER_COLUMN, HALF_WIDTH, MOUTH_COLUMNS, MOUTH_RINGS, slit
 from voxface.head.sculpt import EYE
 from voxface.head.shell import Shell
 from voxface.stream import Array
 
-HINGE = np.array([0.0, 0.004, 0.010])
-JAW = np.radians(20.0)
+HINGE = np.array([0.0, 0.004, 0.010])  # metres: where the jaw turns
+JAW = np.radians(20.0)  # how far
 GLIDE = 0.0090  # metres: an open jaw has slid forwards
-CORNER = np.array([0.0255, -0.0345, 0.0840])
-LID_SHARE = (1.0, 1.0, 1.0, 1.0, 0.95, 0.84, 0.64, 0.40, 0.18, 0.05, 0.0)
+CORNER = np.array([0.0255, -0.0345, 0.0840])  # metres: the left corner of the mouth
 CORNER_DROP = 0.40  # how far the corners of the mouth go with the jaw
+NARROWER = 0.0048  # metres: how far they come towards the middle
 ARCHED = 0.95, 0.46  # of the upper and the lower lip of an open mouth: 0.5 is an ellipse, 1 a parabola
 SOFTEST = 0.027  # metres: half of the zone between what turns with the jaw and what does not
 UPPER_SHARE = 0.25  # of the way the upper lip comes down to close a mouth whose jaw is open
+LID_SHARE = (1.0, 1.0, 1.0, 1.0, 0.95, 0.84, 0.64, 0.40, 0.18, 0.05, 0.0)
+"""How far each ring round the eye goes with the lid's edge."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Places:
-    """Where vertices are on the face, besides their position. All (n,).
+    """Where vertices are on the face, besides their position.
 
-    lid_column: column of the eye's rings or -1; lid_share: how far it goes with the lid, 0 to 1; lid_side: +1 left eye
-    lip_ring, lip_column: of the mouth's rings or -1;   jaw: how far it turns with the jaw, 0 to 1
+    points:     (vertices, 3) metres
+    lid_column: (vertices,) column of the eye's rings or -1
+    lid_share:  (vertices,) how far it goes with the lid, 0 to 1
+    lip_ring:   (vertices,) of the mouth's rings or -1
+    lip_column: (vertices,) of the mouth's rings or -1
+    jaw:        (vertices,) how far it turns with the jaw, 0 to 1
     """
 
     points: Array
@@ -62,12 +68,14 @@ def skin_places(shell: Shell) -> Places:
 
 
 def loose_places(points: Array, jaw: float | Array = 0.0) -> Places:
-    n = len(points)
-    none = np.full(n, -1)
-    return Places(points, none, np.zeros(n), none, none, np.broadcast_to(np.asarray(jaw, float), (n,)))
+    """Of a piece that is not skin: it hangs on the jaw by `jaw`, 0 to 1."""
+    count = len(points)
+    none = np.full(count, -1)
+    return Places(points, none, np.zeros(count), none, none, np.broadcast_to(np.asarray(jaw, float), (count,)))
 
 
 def _jaw(p: Array, ring: Array, column: Array) -> Array:
+    """How far skin turns with the jaw: below a line from ear to mouth, by columns on the lips themselves."""
     line = np.interp(p[:, 2], [-0.01, 0.015, 0.083, 0.1], [0.005, -0.004, CORNER[1], CORNER[1]])
     beyond = np.hypot(np.maximum(np.abs(p[:, 0]) - HALF_WIDTH, 0), np.maximum(0.085 - p[:, 2], 0))
     soft = np.minimum(0.011 + 0.45 * beyond, SOFTEST)
@@ -75,9 +83,9 @@ def _jaw(p: Array, ring: Array, column: Array) -> Array:
     field = field * step(-0.012, 0.040, p[:, 2] + 0.25 * (p[:, 1] + 0.05)) * step(-0.135, -0.088, p[:, 1])
     inner = 1 - np.minimum(np.abs(p[:, 0]) / HALF_WIDTH, 1) ** 2
     upper, lower = CORNER_DROP * (1 - inner ** ARCHED[0]), CORNER_DROP + (1 - CORNER_DROP) * inner ** ARCHED[1]
-    own = np.where(column <= MOUTH_COLUMNS // 2, upper, lower)
-    mix = np.where(ring < 0, 1.0, step(BORDER + 1, MOUTH_RINGS - 0.5, ring))
-    found: Array = own + (field - own) * mix
+    lips = np.where(column <= CORNER_COLUMN, upper, lower)
+    skin = np.where(ring < 0, 1.0, step(BORDER + 1, MOUTH_RINGS - 0.5, ring))
+    found: Array = lips + (field - lips) * skin
     return found
 
 
@@ -94,16 +102,21 @@ def turned(points: Array, angle: Array) -> Array:
     )
 
 
+def jaw_turn(at: Places) -> Array:
+    """What is fixed to the jaw turns with it."""
+    return turned(at.points, JAW * at.jaw)
+
+
 def jaw_open(at: Places) -> Array:
-    move = turned(at.points, JAW * at.jaw)
-    inwards = bump(_folded(at.points), CORNER, (0.016, 0.020, 0.030)) * np.sign(at.points[:, 0])
-    found: Array = move - np.stack([0.0048 * inwards, 0 * inwards, 0 * inwards], 1) * (at.lip_ring >= -1)[:, None]
-    return found
+    """The jaw turns, and the corners of the mouth come towards the middle."""
+    folded = np.column_stack([np.abs(at.points[:, 0]), at.points[:, 1:]])
+    inwards = bump(folded, CORNER, (0.016, 0.020, 0.030)) * np.sign(at.points[:, 0])
+    return jaw_turn(at) - vector(inwards, NARROWER, 0, 0)
 
 
 def mouth_close(at: Places) -> Array:
     """The lips meet again although the jaw is open: each part of them goes to a common height."""
-    line = at.points[(at.lip_ring == BAG) & (at.lip_column <= MOUTH_COLUMNS // 2) & (at.points[:, 0] >= 0)]
+    line = at.points[(at.lip_ring == BAG) & (at.lip_column <= CORNER_COLUMN) & (at.points[:, 0] >= 0)]
     line = line[np.argsort(line[:, 0])]
     x = np.minimum(np.abs(at.points[:, 0]), line[-1, 0])
     contact = np.column_stack([x, np.interp(x, line[:, 0], line[:, 1]), np.interp(x, line[:, 0], line[:, 2])])
@@ -116,10 +129,6 @@ def mouth_close(at: Places) -> Array:
     return found
 
 
-def _folded(points: Array) -> Array:
-    return points * np.where(points[:, :1] < 0, [-1, 1, 1], [1, 1, 1])
-
-
 def lip_distance(points: Array) -> Array:
     """Distance in the face's plane from the line between the lips, metres."""
     x = np.abs(points[:, 0])
@@ -128,6 +137,7 @@ def lip_distance(points: Array) -> Array:
 
 
 def front(points: Array) -> Array:
+    """1 on the front of the face, 0 from the cheeks backwards."""
     return step(0.045, 0.075, points[:, 2])
 
 
@@ -142,25 +152,19 @@ def lids(
     upper, lower: radians up. sideways: both, radians outwards. close: how far they close, 0 to 1.
     swell: metres by which the upper lid comes forward, so that it lies over the lower one.
     """
-    column = at.lid_column
-    t = 2 * np.pi * column / EYE_COLUMNS
-    s = np.clip(np.cos(t) * (1 + 0.10 * np.sin(t) ** 2), -1, 1)
-    top, low = lid_line(s, np.ones(len(s), bool)), lid_line(s, np.zeros(len(s), bool))
+    turn, s = lid_columns(at.lid_column)
+    is_upper, is_lower = np.sin(turn) > 1e-6, np.sin(turn) < -1e-6
+    top, low = lid_line(s, True), lid_line(s, False)
     meet = low + 0.12 * (top - low) - 0.012
-    is_upper = np.sin(t) > 1e-6
-    is_lower = np.sin(t) < -1e-6
-    corner = np.sqrt(np.clip(1 - np.abs(s) ** 3, 0, 1))
-    lift = np.where(is_upper, close * (meet - top) + upper * corner, 0) + np.where(
-        is_lower, close * (meet - low) + lower * corner, 0
-    )
-    d = at.points - EYE
-    r = np.linalg.norm(d, axis=1)
-    elevation, azimuth = np.arcsin(d[:, 1] / r), np.arctan2(d[:, 0], d[:, 2])
-    r = r + swell * at.lid_share * corner * is_upper
-    elevation, azimuth = elevation + at.lid_share * lift, azimuth + at.lid_share * sideways * corner
-    flat = np.cos(elevation)
-    new = EYE + r[:, None] * np.stack([flat * np.sin(azimuth), np.sin(elevation), flat * np.cos(azimuth)], 1)
-    return np.where((column >= 0)[:, None], new - at.points, 0.0)
+    middle = np.sqrt(np.clip(1 - np.abs(s) ** 3, 0, 1))  # the corners of the eye stay
+    lift = is_upper * (close * (meet - top) + upper * middle) + is_lower * (close * (meet - low) + lower * middle)
+    away = at.points - EYE
+    radius = np.linalg.norm(away, axis=1)
+    elevation = np.arcsin(away[:, 1] / radius) + at.lid_share * lift
+    azimuth = np.arctan2(away[:, 0], away[:, 2]) + at.lid_share * sideways * middle
+    radius = radius + swell * at.lid_share * middle * is_upper
+    new = EYE + radius[:, None] * direction(azimuth, elevation)
+    return np.where((at.lid_column >= 0)[:, None], new - at.points, 0.0)
 
 
 def rolled(points: Array, down: float, out: float) -> Array:
@@ -190,6 +194,7 @@ def near_lips(at: Places, full: float, none: float) -> Array:
 
 
 def left(points: Array) -> Array:
+    """1 on the left half, 0 on the right one; both sides of a face add up to 1 everywhere."""
     return step(-0.011, 0.011, points[:, 0])
 
 
@@ -203,5 +208,6 @@ def towards_line(at: Places) -> Array:
 
 
 def vector(amount: Array, x: float, y: float, z: float) -> Array:
+    """(n, 3): the vector (x, y, z), metres, by an amount (n,)."""
     found: Array = np.asarray(amount)[:, None] * np.array([x, y, z])
     return found

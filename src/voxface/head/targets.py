@@ -172,7 +172,7 @@ def pucker(at: Places) -> Array:
     lips, wide = near_lips(at, 0.009, 0.028), near_lips(at, 0.012, 0.036)
     q = np.minimum(np.abs(p[:, 0]) / HALF_WIDTH, 1)
     move = vector(wide, 0, 0, 0.0052) + vector(lips * (1 - 0.6 * q**2), 0, 0, 0.0064)
-    move += levelled(at) + vector(lips, 0, -0.0012, 0)  # the upper lip covers its teeth
+    move += levelled(at) + vector(lips, 0, -0.0028, 0)  # the upper lip covers its teeth
     move[:, 0] -= 0.48 * narrowed(at)
     return move - towards_line(at) * (0.16 * (1 - q**2))[:, None]
 
@@ -258,7 +258,7 @@ LEFT: dict[str, Field] = {
     "eyeWide": lambda at: lids(at, 0.13, -0.045),
     "eyeSquint": lambda at: lids(at, -0.03, 0.15)
     + vector(_bump(at, (0.034, 0.0150, 0.075), (0.014, 0.008, 0.025)) * _lids_keep(at), 0, 0.0022, 0.0010),
-    "eyeLookDown": lambda at: lids(at, -0.30, -0.10),
+    "eyeLookDown": lambda at: lids(at, -0.27, -0.12),
     "eyeLookUp": lambda at: lids(at, 0.135, 0.07),
     "eyeLookIn": lambda at: lids(at, 0, 0, -0.035),
     "eyeLookOut": lambda at: lids(at, 0, 0, 0.035),
@@ -278,6 +278,6 @@ def tongue_out(points: Array) -> Array:
     """The tongue's front comes out between the lips, up over the lower one, and gets slimmer and flatter."""
     free = step(0.040, 0.070, points[:, 2])
     flat = -0.22 * (points[:, 1] - TONGUE_Y) * free
-    lift = 0.0105 * step(0.045, 0.080, points[:, 2] + 0.02 * free)
-    droop = 0.0050 * step(0.066, 0.0755, points[:, 2])
-    return np.stack([-0.25 * points[:, 0] * free, lift - droop + flat, 0.038 * free], 1)
+    lift = 0.0098 * step(0.045, 0.080, points[:, 2] + 0.02 * free)
+    droop = 0.0036 * step(0.066, 0.0755, points[:, 2])
+    return np.stack([-0.25 * points[:, 0] * free, lift - droop + flat, 0.043 * free], 1)
