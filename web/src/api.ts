@@ -79,9 +79,14 @@ export function soundUrl(audio: AudioInfo): string {
   return `/api/audio/${audio.id}.wav`;
 }
 
-/** Let the server animate a sound; `moved` hears how far it is, 0 to 1: the way there, then the work. */
+/** Let the server animate a sound; `moved` hears how much of it has gone there, 0 to 1. */
 export function animate(sound: File, moved: (share: number) => void): Promise<{ clip: ClipInfo; audio: AudioInfo }> {
   return send("/api/animate", sound, moved);
+}
+
+/** Seconds of sound that the server has animated of what it is animating, or null. */
+export async function fetchProgress(): Promise<number | null> {
+  return ((await (await asked("/api/progress")).json()) as { heard_s: number | null }).heard_s;
 }
 
 /** Let the server read a clip file: csv, json, jsonl, npz. */

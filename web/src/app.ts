@@ -26,6 +26,9 @@ export interface View {
   readonly waiting: { readonly text: string; readonly share: number | null } | null;
 }
 
+/** How often the server is asked how far it is. */
+const PROGRESS_MS = 400;
+
 type Faces = [Face | null, Face | null];
 
 const EMPTY: View = {
@@ -201,9 +204,21 @@ export class App {
       const { clip } = await api.readClip(file, (share) => this.#wait(`Reading ${file.name}…`, share));
       await this.#add(clip, true);
     } else {
-      const sent = (share: number) => this.#wait(share < 1 ? `Sending ${file.name}…` : `Animating ${file.name}…`, share);
-      const { clip } = await api.animate(file, sent);
-      await this.#add(clip, this.#sound === null);
+      await this.#add(await this.#animated(file), this.#sound === null);
+    }
+  }
+
+  /** Let the server animate a sound, and tell how far it is. */
+  async #animated(file: File): Promise<api.ClipInfo> {
+    let gone = 0;
+    const watch = setInterval(async () => {
+      const seconds = gone < 1 ? null : await api.fetchProgress().catch(() => null);
+      if (seconds !== null && this.#view.waiting) this.#wait(`Animating ${file.name}… ${seconds.toFixed(0)} s`, null);
+    }, PROGRESS_MS);
+    try {
+      return (await api.animate(file, (share) => this.#wait(`Sending ${file.name}…`, (gone = share)))).clip;
+    } finally {
+      clearInterval(watch);
     }
   }
 
