@@ -6,12 +6,14 @@ DATA   ?= ../shared/data
 WORK   ?= work
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check bench docs model system clean
+.PHONY: demo test check bench docs model page system clean
 
-demo: $(VENV)/.demo  ## speech -> face: animate the shipped sample into demo/
+demo: $(VENV)/.demo  ## speech -> face: the shipped sample as a film and as curves in demo/, then in the browser
+	@mkdir -p demo
+	$(BIN)/voxface render src/voxface/samples/hello.flac -o demo/hello.mp4
 	$(BIN)/voxface demo -o demo
 
-test: check system  ## check, then the whole suite
+test: check system web/node_modules/.package-lock.json  ## check, then the whole suite
 	$(BIN)/python -m pytest -q
 
 check: $(VENV)/.all  ## lint and types
@@ -26,14 +28,24 @@ bench: $(VENV)/.all system  ## every benchmark, one after the other
 	$(BIN)/python benchmarks/voice.py --data $(DATA)
 	$(BIN)/python benchmarks/robustness.py --data $(DATA)
 	$(BIN)/python benchmarks/quality.py --data $(DATA) --work $(WORK)/datasets
+	$(BIN)/python benchmarks/render.py
+	$(BIN)/python -m benchmarks.viewer
 	$(BIN)/python benchmarks/tracker.py
 	$(BIN)/python benchmarks/kill_sweep.py
 	$(BIN)/python -m benchmarks.ray_nodes
 	$(BIN)/python benchmarks/capture.py --face-model $(DATA)/face_landmarker.task $(DATA)/wild_dev/tv_a.mp4 $(DATA)/wild_dev/talk_a.mp4
 
-docs: $(VENV)/.all  ## regenerate docs/cli.md and say whether it changed
+docs: $(VENV)/.all  ## regenerate docs/cli.md and what the page takes from render/, and say whether they changed
 	$(BIN)/python tools/write_cli_docs.py docs/cli.md
-	git diff --exit-code --stat docs
+	$(BIN)/python tools/viewer_presets.py
+	git diff --exit-code --stat docs web/src/stage
+
+page: web/node_modules/.package-lock.json  ## build the viewer's page into the package
+	cd web && npm run --silent build
+
+# What the page is built and tried with; never needed to run voxface.
+web/node_modules/.package-lock.json: web/package-lock.json
+	@cd web && npm ci --silent --no-audit --no-fund >/dev/null 2>&1 || echo "SKIPPED: tests of the viewer's page: npm ci failed in web/"
 
 # The shipped models from nothing: capture, synthesis, alignment, two joint nets, their student, evaluation.
 # docs/model.md says how long each took; every step goes on where it was stopped.
@@ -75,20 +87,20 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
-	$(PIP) -e '.[plot]'
+	$(PIP) -e '.[plot,render]'
 	@touch $@
 
 # torch first and pinned: a plain `torch` would take a build for GPUs. MediaPipe, Ray and a local S3 server are there for
 # comparison and for many machines; where they cannot be had, their tests skip themselves by name.
 $(VENV)/.all: pyproject.toml | $(VENV)/bin/python
 	$(PIP) torch==2.13.0
-	$(PIP) -e '.[plot,capture,train,dev]'
+	$(PIP) -e '.[plot,render,capture,train,dev]'
 	@for need in '-e .[mediapipe]' '-e .[ray]' 'moto[server] s3fs'; do \
 	  $(PIP) $$need || echo "SKIPPED: tests that need $$need"; done
 	@touch $@
 
-system:  ## Debian packages that MediaPipe's library and speech engines need
+system:  ## Debian packages that MediaPipe's library, speech engines, OpenGL and the tests of the page need
 	@sh tools/system-packages.sh
 
 clean:
-	rm -rf $(VENV) demo build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo build web/node_modules .pytest_cache .mypy_cache .ruff_cache
