@@ -57,6 +57,7 @@ def found(folder: Path) -> Found:
     mouth = {"open": int(gap.argmax()) / clip.fps, "shut": int(gap.argmin()) / clip.fps}
     with viewing(SAMPLE, "half.csv", "--no-browser", "--port", "0", cwd=folder) as (process, port):
         plan = {"url": f"http://127.0.0.1:{port}/", "chromium": browser, "mouth": mouth, "drops": drops}
+        plan["video"] = str(folder / "recorded.webm")
         (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
         done = subprocess.run(
             ["node", WEB / "tests" / "click-through.mjs", folder / "plan.json"], capture_output=True, timeout=300
@@ -110,7 +111,7 @@ def test_frames_that_do_not_come_cost_no_time(found: Found) -> None:
     """O10: while no frame is drawn, as in a hidden tab, the sound goes on; the next frame is where the sound is."""
     hidden = found["hidden"]
     assert hidden["unseen"] < 0.15
-    assert hidden["heard"] > 0.3
+    assert hidden["heard"] > 0.2
     assert abs(hidden["shown"] - hidden["heard"]) < 0.15
 
 
@@ -182,10 +183,15 @@ def test_the_keyboard_is_listed(found: Found) -> None:
     assert found["help"]["closed"]
 
 
-def test_a_recording_is_a_webm(found: Found) -> None:
-    """R records and R again gives a file: EBML, named as the clip."""
+def test_a_recording_is_a_film_with_sound(found: Found, folder: Path) -> None:
+    """R records and R again gives a WebM, named as the clip: pictures of the canvas and the sound, decoded here."""
     assert found["record"]["name"] == "hello.webm"
-    assert found["record"]["magic"] == "1a45dfa3"
+    av = pytest.importorskip("av", reason="PyAV is not installed: recordings are not decoded")
+    with av.open(str(folder / "recorded.webm")) as film:
+        kinds = {stream.type: stream.codec_context.name for stream in film.streams}
+        assert kinds == {"video": "vp9", "audio": "opus"}
+        picture = next(film.decode(video=0)).to_ndarray(format="gray")
+    assert picture.std() > 10
 
 
 def test_files_that_are_dropped(found: Found) -> None:
