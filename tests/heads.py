@@ -65,7 +65,7 @@ def changed(data: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
 
 def few_poses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a report look at few combinations, to be quick."""
-    few = ("rest", "open", "closed jaw open", "press", "blink")
+    few = ("rest", "open", "closed jaw open", "press", "b of blue", "blink")
     monkeypatch.setattr(report, "COMBINATIONS", {name: report.COMBINATIONS[name] for name in few})
     monkeypatch.setattr(report, "SHUT", ("rest",))
 

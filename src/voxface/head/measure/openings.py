@@ -8,11 +8,11 @@ import numpy as np
 
 from voxface.errors import HeadError
 from voxface.head.head import PARTS, Head
-from voxface.head.measure.shape import Pose, Shape, look, shape
+from voxface.head.measure.shape import Shape, look, shape
 from voxface.stream import Array
 
 STEP = 0.0001  # metres between rays at the lips
-EYE_STEP = 0.0003
+EYE_STEP, MOUTH_STEP = 0.0003, 0.0007
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,10 +107,5 @@ def eyes_seen(shape: Shape, at: Landmarks, yaw_deg: float = 0) -> EyeSeen:
 def mouth_seen(shape: Shape, at: Landmarks, yaw_deg: float, pitch_deg: float = 0) -> float:
     """Square metres of teeth, tongue and mouth seen from a direction: none while the lips are shut."""
     centre = at.mouth - (0, 0, 0.03)
-    picture = look(shape, centre, (0.07, 0.06), 0.0007, yaw_deg, pitch_deg)
-    return float((picture.owner == shape.of("mouth")).sum() * 0.0007**2)
-
-
-def gap_in(head: Head, pose: Pose, at: Landmarks) -> float:
-    """The lips' gap in a pose, metres."""
-    return lip_gap(shape(head, pose), at)
+    picture = look(shape, centre, (0.07, 0.06), MOUTH_STEP, yaw_deg, pitch_deg)
+    return float((picture.owner == shape.of("mouth")).sum() * MOUTH_STEP**2)

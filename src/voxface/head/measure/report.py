@@ -69,6 +69,13 @@ COMBINATIONS: dict[str, Pose] = {
     "oh": {"mouthFunnel": 0.8, "jawOpen": 0.45},
     "press": {**pair("mouthPress"), "mouthRollLower": 0.4, "mouthRollUpper": 0.4},
     "m b p": {"jawOpen": 0.2, "mouthClose": 0.2, **pair("mouthPress", 0.5)},
+    "b of blue": {
+        "jawOpen": 0.1,
+        "mouthClose": 0.1,
+        "mouthFunnel": 0.1,
+        "mouthPucker": 0.2,
+        **pair("mouthPress", 0.05),
+    },
     "f v": {"mouthRollLower": 0.6, **pair("mouthUpperUp", 0.4), "jawOpen": 0.08},
     "ee": {"jawOpen": 0.15, **pair("mouthStretch", 0.6), **pair("mouthSmile", 0.3), **pair("mouthLowerDown", 0.4)},
     "teeth": {"jawOpen": 0.1, **pair("mouthUpperUp", 0.8), **pair("mouthLowerDown", 0.8)},
@@ -90,7 +97,7 @@ SURFACES = (("skin", "skin"), ("skin", "mouth"))
 """Parts that must not go through each other. Lids touch eyeballs and are measured as they are seen; brows and teeth are
 set into what holds them."""
 
-SHUT = ("rest", "closed jaw open", "smile", "frown", "press", "puff", "mouth right")
+SHUT = ("rest", "closed jaw open", "smile", "frown", "press", "m b p", "puff", "mouth right")
 """Combinations with the lips together: nothing of the mouth is seen from anywhere."""
 
 
@@ -132,16 +139,17 @@ def _build(head: Head) -> Iterator[Finding]:
     yield Finding("targets that move nothing", len(idle), "", 0, " ".join(idle))
     bent = max(float(np.abs(np.linalg.norm(part.normals, axis=1) - 1).max()) for part in head.parts)
     yield Finding("normals: length off 1", bent, "", 1e-3)
-    rest = shape(head, {})
+    yield from _triangles(shape(head, {}))
+
+
+def _triangles(rest: Shape) -> Iterator[Finding]:
     corners = rest.points[rest.triangles]
     across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     size, normal = np.linalg.norm(across, axis=1), rest.normals[rest.triangles].mean(1)
     thin = size < 1e-9
     yield Finding("triangles without area", int(thin.sum()), "", 0, _by_part(rest, thin))
-    against = (across * normal).sum(1) < AGAINST * size * np.linalg.norm(normal, axis=1)
-    yield Finding(
-        "triangles against their normals", int((against & ~thin).sum()), "", 0, _by_part(rest, against & ~thin)
-    )
+    against = ~thin & ((across * normal).sum(1) < AGAINST * size * np.linalg.norm(normal, axis=1))
+    yield Finding("triangles against their normals", int(against.sum()), "", 0, _by_part(rest, against))
     names = weld(rest.points)[rest.triangles[rest.owner == rest.of("skin")]]
     edges = np.sort(np.concatenate([names[:, [0, 1]], names[:, [1, 2]], names[:, [2, 0]]]), 1)
     counts = np.unique(edges, axis=0, return_counts=True)[1]
@@ -183,14 +191,16 @@ def _regions(head: Head, at: Landmarks) -> Iterator[Finding]:
 
 def _lips(head: Head, at: Landmarks) -> Iterator[Finding]:
     yield Finding("height of the head, chin to top", at.height * 1e3, "mm", None)
-    gaps = {name: lip_gap(shape(head, COMBINATIONS[name]), at) for name in ("rest", "open", "closed jaw open", "press")}
+    wanted = ("rest", "open", "closed jaw open", "press", "b of blue")
+    gaps = {name: lip_gap(shape(head, COMBINATIONS[name]), at) for name in wanted}
     for name in ("rest", "closed jaw open", "press"):
         yield Finding(f"lip gap: {name}", gaps[name] / at.height * 100, "% of height", LIP_GAP * 100)
     part = [lip_gap(shape(head, {"jawOpen": x, "mouthClose": x}), at) for x in (0.25, 0.5, 0.75)]
     yield Finding(
         "lip gap: jawOpen = mouthClose = 1/4 1/2 3/4", max(part) / at.height * 100, "% of height", LIP_GAP * 100
     )
-    yield Finding("lip gap: open", gaps["open"] / at.height * 100, "% of height", None)
+    for name in ("open", "b of blue"):
+        yield Finding(f"lip gap: {name}", gaps[name] / at.height * 100, "% of height", None)
     for name in SHUT:
         views = {
             (yaw, pitch): mouth_seen(shape(head, COMBINATIONS[name]), at, yaw, pitch)
