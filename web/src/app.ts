@@ -10,6 +10,7 @@ import { Face } from "./face";
 import { fromToml } from "./gains";
 import { readPlace, writePlace } from "./place";
 import { Player } from "./stage/player";
+import { CAMERAS } from "./stage/presets";
 import { Stage, type CameraName, type HeadReport, type Slot } from "./stage/stage";
 
 /** What the page looks like now, for whoever writes it into buttons and texts. */
@@ -96,7 +97,7 @@ export class App {
     const [a, b] = again ? [again, known(place.b)] : session.clips;
     this.#set({ clips: session.clips });
     for (const note of session.notes) this.banner.say("note", note);
-    if (place.camera) this.stage.camera(place.camera as CameraName);
+    if (place.camera && place.camera in CAMERAS) this.stage.camera(place.camera as CameraName);
     await this.show(a ?? null, b ?? null);
     if (place.seconds) this.seek(place.seconds);
   }
@@ -122,11 +123,16 @@ export class App {
       try {
         await this.#open(file);
       } catch (error) {
-        this.banner.say("error", error instanceof Error ? error.message : String(error));
+        this.tell(error);
       } finally {
         this.#set({ waiting: null });
       }
     }
+  }
+
+  /** An error as a sentence that stays. */
+  tell(error: unknown): void {
+    this.banner.say("error", error instanceof Error ? error.message : String(error));
   }
 
   seek(seconds: number): void {
@@ -263,7 +269,7 @@ export class App {
     if (!sound) return;
     api.fetchPeaks(sound).then(
       (peaks) => this.#sound === sound && this.desk.setAudio(peaks, durationS),
-      (error: Error) => this.banner.say("error", error.message),
+      (error: unknown) => this.tell(error),
     );
   }
 

@@ -62,7 +62,7 @@ export class Controls {
   #lists(): void {
     const choose = (): void => {
       const [a, b] = ["clip-a", "clip-b"].map((id) => this.#info(at<HTMLSelectElement>(id).value));
-      void this.#app.show(a ?? null, b ?? null);
+      this.#app.show(a ?? null, b ?? null).catch((error: unknown) => this.#app.tell(error));
     };
     at("clip-a").addEventListener("change", choose);
     at("clip-b").addEventListener("change", choose);
@@ -122,7 +122,7 @@ export class Controls {
 
   /** From the start (of the loop) to the end, or until it is pressed again; then the file is downloaded. */
   async #record(): Promise<void> {
-    const { player, banner } = this.#app;
+    const { player } = this.#app;
     if (this.#recorder.recording) return player.pause();
     try {
       this.#app.seek(player.loop?.[0] ?? 0);
@@ -130,7 +130,7 @@ export class Controls {
       player.play();
       this.#write();
     } catch (error) {
-      banner.say("error", error instanceof Error ? error.message : String(error), "record");
+      this.#app.tell(error);
     }
   }
 

@@ -16,4 +16,4 @@ const banner = new Banner(at("banner"), at("status"));
 const app = new App(at("stage") as HTMLCanvasElement, at("desk"), banner);
 new Controls(app);
 window.voxface = { app, stage: app.stage, player: app.player, desk: app.desk };
-app.start().catch((error: Error) => banner.say("error", error.message));
+app.start().catch((error: unknown) => app.tell(error));
