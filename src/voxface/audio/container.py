@@ -132,13 +132,13 @@ def _samples(frame: Any) -> Array:
 HINT = "Re-encode it, for example as MP4 with H.264 and AAC."
 
 
-def load_av() -> Any:
+def load_av(work: str = "reading videos", extra: str = "capture") -> Any:
+    """PyAV, or an error that says what it is needed for and which extra of voxface brings it."""
     try:
         import av
     except ImportError as error:
-        raise MissingDependencyError(
-            "reading videos needs PyAV, which is not installed.", hint="pip install 'voxface[capture]'"
-        ) from error
+        hint = f"pip install 'voxface[{extra}]'"
+        raise MissingDependencyError(f"{work} needs PyAV, which is not installed.", hint=hint) from error
     av.logging.set_level(None)  # FFmpeg's own chatter; what matters arrives as an exception
     return av
 

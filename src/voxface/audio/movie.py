@@ -72,6 +72,11 @@ class Sound:
     rate_hz: int
 
 
+def encoders() -> Any:
+    """PyAV. Raises: MissingDependencyError: it is not installed."""
+    return load_av("writing films and pictures", "render")
+
+
 def write_film(path: str | Path, pictures: Iterable[Array], fps: float, sound: Sound | None = None) -> str:
     """Write a film; it is there when it is whole, or not at all. Sound beyond the last picture is left out.
 
@@ -92,7 +97,7 @@ def write_film(path: str | Path, pictures: Iterable[Array], fps: float, sound: S
         video.codec_context.colorspace = video.codec_context.color_primaries = video.codec_context.color_trc = _BT709
         video.codec_context.color_range = _LIMITED
         track = _Track(container, kind, sound) if sound else None
-        repaint = load_av().video.reformatter.VideoReformatter()
+        repaint = encoders().video.reformatter.VideoReformatter()
         count = 0
         for count, picture in enumerate(chain([first], rest), 1):
             frame = _frame(picture, count - 1, fps)
@@ -128,7 +133,7 @@ def write_gif(path: str | Path, pictures: Iterable[Array], fps: float, colours_o
 
 def png(rgb: Array) -> bytes:
     """A picture, (h, w, 3) uint8 RGB, as a PNG file."""
-    encoder = load_av().CodecContext.create("png", "w")
+    encoder = encoders().CodecContext.create("png", "w")
     encoder.height, encoder.width = rgb.shape[:2]
     encoder.pix_fmt, encoder.time_base = "rgb24", Fraction(1, 25)
     return b"".join(bytes(packet) for packet in (*encoder.encode(_frame(rgb, 0, 25)), *encoder.encode(None)))
@@ -157,7 +162,7 @@ class _Track:
             self._left = np.concatenate([self._left, block])
         now, self._left = self._left[:wanted], self._left[wanted:]
         if len(now):
-            frame = load_av().AudioFrame.from_ndarray(np.clip(now, -1, 1)[None], format="fltp", layout="mono")
+            frame = encoders().AudioFrame.from_ndarray(np.clip(now, -1, 1)[None], format="fltp", layout="mono")
             frame.sample_rate, frame.time_base, frame.pts = self._rate_hz, Fraction(1, self._rate_hz), self._given
             self._container.mux(self._stream.encode(frame))
             self._given += len(now)
@@ -169,7 +174,7 @@ class _Track:
 def _codec(wanted: Iterable[str]) -> str:
     """The first codec that is there. Raises: MissingDependencyError: none."""
     best, *others = wanted
-    av = load_av()
+    av = encoders()
     for name in (best, *others):
         try:
             av.codec.Codec(name, "w")
@@ -184,14 +189,14 @@ def _codec(wanted: Iterable[str]) -> str:
 
 
 def _frame(rgb: Array, number: int, fps: float) -> Any:
-    frame = load_av().VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
+    frame = encoders().VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
     frame.time_base, frame.pts = 1 / exact_rate(fps), number
     return frame
 
 
 def _palette(pictures: Sequence[Array]) -> Any:
     """The 256 colours that suit some pictures best, as a frame of 16 x 16 pixels."""
-    av = load_av()
+    av = encoders()
     graph = av.filter.Graph()
     source = _source(graph, pictures[0].shape, "rgb24")
     maker, end = graph.add("palettegen", "stats_mode=full"), graph.add("buffersink")
@@ -207,7 +212,7 @@ def _recoloured(pictures: Iterable[Array], palette: Any, fps: float) -> Iterator
     alike from picture to picture, and a GIF stores only what changes."""
     rest = iter(pictures)
     first = next(rest)
-    graph = load_av().filter.Graph()
+    graph = encoders().filter.Graph()
     source, colours = _source(graph, first.shape, "rgb24"), _source(graph, (16, 16), palette.format.name)
     chooser, end = graph.add("paletteuse", "dither=bayer:bayer_scale=3:diff_mode=rectangle"), graph.add("buffersink")
     source.link_to(chooser, 0, 0)
@@ -225,13 +230,13 @@ def _recoloured(pictures: Iterable[Array], palette: Any, fps: float) -> Iterator
 
 def _source(graph: Any, shape: Sequence[int], format: str) -> Any:
     """Where frames of shape (height, width, ...) are put into a graph."""
-    kind = load_av().VideoFormat(format, shape[1], shape[0])
+    kind = encoders().VideoFormat(format, shape[1], shape[0])
     return graph.add_buffer(width=shape[1], height=shape[0], format=kind, time_base=Fraction(1, 25))
 
 
 def _ready(end: Any) -> Iterator[Any]:
     """What has come out of a graph so far."""
-    av = load_av()
+    av = encoders()
     with suppress(av.BlockingIOError, av.EOFError):
         while True:
             yield end.pull()
@@ -240,7 +245,7 @@ def _ready(end: Any) -> Iterator[Any]:
 @contextmanager
 def _encoding(file: IO[bytes], format: str, path: str | Path, options: dict[str, str]) -> Iterator[Any]:
     """An output container, closed at the end; what FFmpeg says against it becomes one of our errors."""
-    av, disk = load_av(), _Disk(file)
+    av, disk = encoders(), _Disk(file)
     try:
         with av.open(disk, "w", format=format, options=options, io_open=lambda *_: _Again(disk)) as container:
             yield container

@@ -55,11 +55,13 @@ def render(
 ) -> None:
     """Show a face: a film with its sound, a GIF or pictures."""
     with running(quiet, verbose, debug, json) as out:
+        from voxface.audio.movie import encoders
         from voxface.head.shipped import load_head
         from voxface.render.scene import view_named
         from voxface.render.video import fitting, is_numbered, suffix_of
 
         suffix = suffix_of(output)
+        encoders()  # before speech is animated for nothing
         _keep_inputs(output, [name for name in (source, audio, compare) if name])
         if at and (suffix != ".png" or is_numbered(output)):
             raise UsageError("--at chooses the moment of one PNG.", hint="Use --from and --to.", source=output)
