@@ -50,6 +50,7 @@ def all_checks() -> Iterator[Check]:
     yield from core_libraries()
     yield from extras()
     yield from clashes()
+    yield pictures()
     yield voices()
     found = face_model()
     yield found
@@ -171,6 +172,19 @@ def clashes() -> Iterator[Check]:
             hint = f"pip uninstall -y {' '.join(installed)} && pip install {keep}"
             text = f"{names} are installed over each other; which one is imported is chance"
             yield Check("clashes", module, "note", text, hint, {"installed": installed})
+
+
+def pictures() -> Check:
+    """What draws faces: OpenGL off screen and its renderer, or numpy."""
+    from voxface.errors import MissingDependencyError
+    from voxface.render.gl import context
+
+    try:
+        renderer = str(context().info["GL_RENDERER"])
+    except MissingDependencyError as error:
+        text = f"numpy draws, which is slower: {error.message}"
+        return Check("pictures", "OpenGL", "missing", text, error.hint or "", {"renderer": None})
+    return Check("pictures", "OpenGL", "ok", renderer, values={"renderer": renderer})
 
 
 def face_model() -> Check:
