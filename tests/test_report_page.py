@@ -243,7 +243,9 @@ def test_without_pyav_the_page_has_curves_and_no_faces(
     monkeypatch.setitem(sys.modules, "av", None)
     write(make(30), tmp_path / "c.json")
     report([str(tmp_path / "c.json")], tmp_path / "r.html")
-    assert "no faces drawn" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no faces drawn: drawing faces needs PyAV" in said
+    assert "voxface[render]" in said
     page = page_at(tmp_path / "r.html")
     assert (len(page.all("img")), len(page.all("article"))) == (0, 1)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voxface.cli.flags import Debug, Json, Quiet, Verbose
-from voxface.cli.output import running
+from voxface.cli.output import Output, running
 from voxface.errors import MissingDependencyError, UsageError
 
 if TYPE_CHECKING:
@@ -44,18 +44,27 @@ def report(
         files = [name for name in inputs if not Path(name).is_dir()]
         if audio is not None and not files:
             raise UsageError("--audio is the sound of clips; evaluations have their own.", hint="Leave it out.")
+        faces = faces and _can_draw(out)
         evaluations = [read_evaluation(folder) for folder in folders if not is_run(folder)]
         runs = [read_run(folder) for folder in folders if is_run(folder)]
         shown = _shown(files, audio, bundle, fps)
         out.say(f"drawing {output} ...")
-        try:
-            write_page(output, evaluations, shown, runs, clips, faces)
-        except MissingDependencyError as error:
-            out.say(f"no faces drawn: {error}")
-            write_page(output, evaluations, shown, runs, clips, with_faces=False)
+        write_page(output, evaluations, shown, runs, clips, faces)
         size = output.stat().st_size
         text = f"{output}: {size / 1e6:.1f} MB"
         out.result(text, output=str(output), bytes=size, evaluations=len(evaluations), runs=len(runs), clips=len(shown))
+
+
+def _can_draw(out: Output) -> bool:
+    """Whether the library is there that faces need; if not, the page has curves alone, and a line says so."""
+    from voxface.audio.container import load_av
+
+    try:
+        load_av("drawing faces", "render")
+    except MissingDependencyError as error:
+        out.say(f"no faces drawn: {error}")
+        return False
+    return True
 
 
 def _shown(files: list[str], audio: str | None, bundle: str, fps: float | None) -> list[Shown]:

@@ -104,7 +104,8 @@ def write_page(
         runs: of training, after the tables.
         most: clips shown in full.
         with_faces: False: curves and players alone, which is quick.
-    Raises: OutputError, LimitError: the place cannot be written. MissingDependencyError: faces need PyAV.
+    Raises: OutputError, LimitError: the place cannot be written. MissingDependencyError: faces need
+        PyAV.
     """
     worst = _worst(evaluations[-1], most - len(shown)) if evaluations else []
     cards = [*shown[:most], *worst]
