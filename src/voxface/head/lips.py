@@ -18,6 +18,7 @@ HALF_WIDTH = 0.0250  # metres, of the mouth at rest
 UPPER_RED, LOWER_RED = 0.0072, 0.0092  # metres: heights of the lips
 UPPER_FULL, LOWER_FULL = 0.0034, 0.0044  # metres: how far they stand out
 CORNERS_UP = 0.0033  # metres: a friendly face at rest
+OVERLAP = 0.0000, -0.0014  # metres: how far up the wet inner sides of upper and lower lip go behind their contact
 CONTACT = 4e-6  # metres: from either lip to the line where they touch, so that they are no single sheet
 
 RED_RINGS = ((0.10, 0.28), (0.38, 0.92), (0.72, 0.85), (1.00, 0.30))
@@ -88,5 +89,5 @@ def _bag(lips: Array, upper: Array, q: Array) -> list[Array]:
         rings.append(np.column_stack([wide * np.sin(turn), height, np.full(MOUTH_COLUMNS, ahead)]))
     side, fade = np.where(upper, 1.0, -0.72), np.sqrt(np.clip(1 - q**4, 0, 1))
     pocket = lips * [0.98, 0, 1] + np.stack([0 * q, MOUTH_Y + 0.0125 * side * (fade + 0.15), 0 * q - 0.0055], 1)
-    inner = lips * [0.99, 1, 1] + np.stack([0 * q, 0.0016 * side * fade, 0 * q - 0.0040], 1)
+    inner = lips * [0.99, 1, 1] + np.stack([0 * q, np.where(upper, *OVERLAP) * fade, 0 * q - 0.0040], 1)
     return [*rings, pocket, inner]

@@ -162,7 +162,7 @@ def funnel(at: Places) -> Array:
     middle = 1 - q**2
     move = vector(wide, 0, 0, 0.0058) + vector(lips * middle, 0, 0, 0.0040)
     move[:, 0] -= 0.42 * narrowed(at)
-    move[:, 1] += lips * (0.25 + 0.75 * middle) * (up * 0.0042 - (1 - up) * 0.0060) * np.sqrt(np.clip(1 - q**4, 0, 1))
+    move[:, 1] += lips * (0.25 + 0.75 * middle) * (up * 0.0028 - (1 - up) * 0.0036) * np.sqrt(np.clip(1 - q**4, 0, 1))
     flare = np.interp(at.lip_ring, [BAG - 1, BAG, BAG + 1, BAG + 2, BORDER, BORDER + 2], [0, 0.8, 1, 0.6, 0.0, 0])
     return move + levelled(at) + vector(np.where(at.lip_ring < BAG - 1, 0, flare) * middle, 0, 0, 0.0022)
 
@@ -278,6 +278,6 @@ def tongue_out(points: Array) -> Array:
     """The tongue's front comes out between the lips, up over the lower one, and gets slimmer and flatter."""
     free = step(0.040, 0.070, points[:, 2])
     flat = -0.22 * (points[:, 1] - TONGUE_Y) * free
-    lift = 0.0098 * step(0.045, 0.080, points[:, 2] + 0.02 * free)
+    lift = 0.0094 * step(0.045, 0.080, points[:, 2] + 0.02 * free)
     droop = 0.0036 * step(0.066, 0.0755, points[:, 2])
     return np.stack([-0.25 * points[:, 0] * free, lift - droop + flat, 0.043 * free], 1)
