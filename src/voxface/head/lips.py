@@ -21,8 +21,9 @@ CORNERS_UP = 0.0033  # metres: a friendly face at rest
 OVERLAP = 0.0000, -0.0014  # metres: how far up the wet inner sides of upper and lower lip go behind their contact
 CONTACT = 4e-6  # metres: from either lip to the line where they touch, so that they are no single sheet
 
-RED_RINGS = ((0.10, 0.28), (0.38, 0.92), (0.72, 0.85), (1.00, 0.30))
-"""From the line between the lips to the border of the red: share of its height, share of its fullness."""
+RED_RINGS = ((-0.07, 0.13, 0.28), (0.36, 0.38, 0.92), (0.72, 0.72, 0.85), (1.00, 1.00, 0.30))
+"""From the line between the lips to the border of the red: share of its height above and below, share of its fullness.
+The upper lip hangs over the lower one a little, so that lips that are just apart still look closed."""
 SKIN_RINGS = ((0.0020, 0.06), (0.0050, 0.0), (0.0090, 0.0), (0.0140, 0.0), (0.0200, 0.0))
 """Beside the red: metres from its border, share of its fullness."""
 
@@ -48,7 +49,7 @@ def mouth_rings() -> Array:
     red, thin = _red(upper, q, fade), 0.25 + 0.75 * fade
     full = np.where(upper, UPPER_FULL, LOWER_FULL) * thin
     touch = _lip(line, -0.0021 * thin)
-    reds = [_lip(line + out * (red * share)[:, None], bulge * full) for share, bulge in RED_RINGS]
+    reds = [_lip(line + out * (red * np.where(upper, *share))[:, None], bulge * full) for *share, bulge in RED_RINGS]
     sideways = np.abs(np.sin(turn))
     spread = np.where(upper, 0.62, 0.95) * (1 - sideways) + 0.95 * sideways  # there is less room under the nose
     skin = [_lip(line + out * (red + away * spread)[:, None], bulge * full) for away, bulge in SKIN_RINGS]
