@@ -193,14 +193,13 @@ def _lips(head: Head, at: Landmarks) -> Iterator[Finding]:
     yield Finding("height of the head, chin to top", at.height * 1e3, "mm", None)
     wanted = ("rest", "open", "closed jaw open", "press", "b of blue")
     gaps = {name: lip_gap(shape(head, COMBINATIONS[name]), at) for name in wanted}
-    for name in ("rest", "closed jaw open", "press"):
+    for name in ("rest", "closed jaw open", "press", "b of blue"):
         yield Finding(f"lip gap: {name}", gaps[name] / at.height * 100, "% of height", LIP_GAP * 100)
     part = [lip_gap(shape(head, {"jawOpen": x, "mouthClose": x}), at) for x in (0.25, 0.5, 0.75)]
     yield Finding(
         "lip gap: jawOpen = mouthClose = 1/4 1/2 3/4", max(part) / at.height * 100, "% of height", LIP_GAP * 100
     )
-    for name in ("open", "b of blue"):
-        yield Finding(f"lip gap: {name}", gaps[name] / at.height * 100, "% of height", None)
+    yield Finding("lip gap: open", gaps["open"] / at.height * 100, "% of height", None)
     for name in SHUT:
         views = {
             (yaw, pitch): mouth_seen(shape(head, COMBINATIONS[name]), at, yaw, pitch)
