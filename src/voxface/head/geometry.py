@@ -24,15 +24,15 @@ def bump(points: Array, centre: Vector, size: Vector) -> Array:
     return np.where(q < 6.8, (np.exp(-q / 2) - np.exp(-3.4)) / (1 - np.exp(-3.4)), 0.0).clip(0)
 
 
-def normals(points: Array, triangles: Array, weld: Array | None = None) -> Array:
-    """Unit normals, weighted by area; vertices of the same `weld` number share one."""
+def normals(points: Array, triangles: Array) -> Array:
+    """Unit normals (n, 3) of vertices: those of the triangles round each, weighted by area."""
     a, b, c = (points[triangles[:, i]] for i in range(3))
     face = np.cross(b - a, c - a)
-    count = len(points) if weld is None else int(weld.max()) + 1
-    owner = triangles if weld is None else weld[triangles]
-    total = np.stack([sum(np.bincount(owner[:, i], face[:, k], count) for i in range(3)) for k in range(3)], axis=1)
-    total /= np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
-    return total if weld is None else total[weld]
+    total = np.stack(
+        [sum(np.bincount(triangles[:, i], face[:, k], len(points)) for i in range(3)) for k in range(3)], axis=1
+    )
+    found: Array = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
+    return found
 
 
 def grid(rows: int, columns: int, closed: bool = False, turned: Array | None = None) -> Array:

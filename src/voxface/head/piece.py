@@ -33,6 +33,7 @@ class Piece:
     moves: Moves | None = None
 
     def move(self, target: str) -> Array:
+        """Where a target takes the vertices, (vertices, 3) metres; zeros if nowhere."""
         return (self.moves or {}).get(target, np.zeros_like(self.points))
 
 

@@ -57,6 +57,7 @@ def sockets(p: Array, head: Array) -> Array:
 
 
 def nose(p: Array, head: Array) -> Array:
+    """With a nose: bridge, wings, base, tip, nostrils, and the groove under it."""
     head = join(head, cone(p, NOSE_ROOT, NOSE_TIP + np.array([0, 0.0065, -0.0040]), 0.0070, 0.0082), 0.021)  # bridge
     wing = ellipsoid(p, NOSE_TIP + np.array([0.0108, -0.0040, -0.0090]), (0.0058, 0.0064, 0.0080))
     base = ellipsoid(p, NOSE_TIP + np.array([0, -0.0075, -0.0075]), (0.0036, 0.0040, 0.0085))
@@ -102,10 +103,12 @@ def cast(origin: Array, direction: Array, far: float = 0.2) -> Array:
 
 
 def sphere(p: Array, centre: Vector, radius: float) -> Array:
+    """Distance (n,) to a sphere, metres."""
     return length(p - np.asarray(centre)) - radius
 
 
 def ellipsoid(p: Array, centre: Vector, radii: Vector) -> Array:
+    """About the distance (n,) to an ellipsoid, exact at its surface, metres."""
     q = (p - np.asarray(centre)) / np.asarray(radii)
     k = length(q)
     found: Array = k * (k - 1) / np.maximum(length(q / np.asarray(radii)), 1e-6)
@@ -121,6 +124,7 @@ def cone(p: Array, start: Vector, end: Vector, first: float, last: float) -> Arr
 
 
 def length(vectors: Array) -> Array:
+    """Lengths (n,) of vectors (n, 3)."""
     found: Array = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     return found
 

@@ -30,6 +30,7 @@ def _bump(at: Places, centre: Vector, size: Vector) -> Array:
 
 
 def both(at: Places, centre: Vector, size: Vector) -> Array:
+    """A bump and its mirror image."""
     return bump(np.column_stack([np.abs(at.points[:, 0]), at.points[:, 1:]]), centre, size)
 
 
@@ -46,17 +47,20 @@ def _lids_keep(at: Places) -> Array:
 
 
 def brow_down(at: Places) -> Array:
+    """The brow comes down, its inner end inwards too."""
     whole = _bump(at, (0.030, 0.0610, 0.080), (0.020, 0.0105, 0.030)) * _lids_keep(at) * left(at.points)
     inner = _bump(at, (0.0135, 0.0590, 0.088), (0.010, 0.0110, 0.025)) * _lids_keep(at) * left(at.points)
     return vector(whole, -0.0008, -0.0058, 0.0012) + vector(inner, -0.0022, -0.0030, 0.0012)
 
 
 def brow_inner_up(at: Places) -> Array:
+    """Worry: the inner ends of both brows rise."""
     here = both(at, (0.0120, 0.0640, 0.088), (0.0125, 0.0130, 0.030)) * _lids_keep(at)
     return vector(here, 0, 0.0088, 0.0002)
 
 
 def brow_outer_up(at: Places) -> Array:
+    """The outer end of the brow rises."""
     here = _bump(at, (0.0420, 0.0640, 0.070), (0.0150, 0.0120, 0.030)) * _lids_keep(at)
     return vector(here, 0, 0.0085, -0.0010)
 
@@ -65,6 +69,7 @@ def brow_outer_up(at: Places) -> Array:
 
 
 def cheek_puff(at: Places) -> Array:
+    """Air in both cheeks: they bulge outwards, the lips a little forwards."""
     here = both(at, (0.0430, -0.0280, 0.056), (0.0165, 0.0175, 0.030)) * front(at.points + np.array([0, 0, 0.03]))
     lips = near_lips(at, 0.004, 0.022)
     move = vector(here, 0, 0, 0.0050) + vector(lips, 0, 0, 0.0015)
@@ -73,11 +78,13 @@ def cheek_puff(at: Places) -> Array:
 
 
 def cheek_squint(at: Places) -> Array:
+    """The cheek rises under the eye and takes the lower lid along."""
     here = _bump(at, (0.0370, 0.0080, 0.072), (0.0150, 0.0110, 0.025)) * _lids_keep(at)
     return vector(here, 0.0005, 0.0058, 0.0022) + lids(at, 0, 0.05)
 
 
 def nose_sneer(at: Places) -> Array:
+    """The nose's wing rises, its side wrinkles, the skin over the lip follows."""
     wing = _bump(at, (0.0130, -0.0010, 0.098), (0.0075, 0.0080, 0.016)) * left(at.points)
     side = _bump(at, (0.0130, 0.0170, 0.088), (0.0070, 0.0095, 0.020)) * _lids_keep(at)
     lip = _beside(at) * upness(at) * _bump(at, (0.0130, -0.0320, 0.095), (0.0090, 0.0140, 0.03))
@@ -101,6 +108,7 @@ def _corner(at: Places, wide: float, high: float) -> Array:
 
 
 def smile(at: Places) -> Array:
+    """The corner goes up and out, then back round the teeth; the cheek rises over the fold, the lower lid a little."""
     p = at.points
     corner = _corner(at, 0.0175, 0.0160)
     cheek = _bump(at, (0.0400, -0.0020, 0.067), (0.0150, 0.0125, 0.028)) * _lids_keep(at)
@@ -125,19 +133,22 @@ def _fold(at: Places) -> Array:
     groove = np.exp(-((off / 0.0050) ** 2)) * ends
     hill = np.exp(-(((off - 0.0095) / 0.0065) ** 2)) * ends
     groove, hill = groove * (np.abs(off) < 0.013), hill * (off < 0.027)
-    return vector(groove, -0.0003, 0, -0.0010) + vector(hill, 0.0006, 0.0006, 0.0014)
+    return vector(groove, -0.0003, 0, -0.0010) + vector(hill, 0.0006, 0.0006, 0.0011)
 
 
 def frown(at: Places) -> Array:
+    """The corner goes down, the chin bunches up."""
     chin = both(at, (0.016, -0.0600, 0.085), (0.012, 0.010, 0.03)) * left(at.points)
     return vector(_corner(at, 0.0130, 0.0125), 0.0004, -0.0080, -0.0010) + vector(chin, 0, 0.0008, 0.0008)
 
 
 def dimple(at: Places) -> Array:
+    """The corner is drawn into the cheek."""
     return vector(_corner(at, 0.0110, 0.0110), 0.0042, 0.0014, -0.0050)
 
 
 def stretch(at: Places) -> Array:
+    """The corner goes straight out, the lips get thin."""
     flat = towards_line(at) * (0.18 * left(at.points) * front(at.points))[:, None]
     return vector(_corner(at, 0.0180, 0.0150), 0.0082, -0.0026, -0.0052) + flat
 
@@ -156,6 +167,7 @@ def levelled(at: Places) -> Array:
 
 
 def funnel(at: Places) -> Array:
+    """Lips forwards and open, as in "sh": rounder, narrower, flared."""
     p = at.points
     lips, wide, up = near_lips(at, 0.008, 0.026), near_lips(at, 0.012, 0.034), upness(at)
     q = np.minimum(np.abs(p[:, 0]) / HALF_WIDTH, 1)
@@ -168,6 +180,7 @@ def funnel(at: Places) -> Array:
 
 
 def pucker(at: Places) -> Array:
+    """Lips forwards and together, as for a kiss."""
     p = at.points
     lips, wide = near_lips(at, 0.009, 0.028), near_lips(at, 0.012, 0.036)
     q = np.minimum(np.abs(p[:, 0]) / HALF_WIDTH, 1)
@@ -178,12 +191,14 @@ def pucker(at: Places) -> Array:
 
 
 def mouth_left(at: Places) -> Array:
+    """The whole mouth slides to the left."""
     return vector(near_lips(at, 0.010, 0.036), 0.0085, 0, -0.0008) + vector(
         _corner(at, 0.014, 0.014), 0, 0.0015, -0.0022
     )
 
 
 def lower_down(at: Places) -> Array:
+    """The left half of the lower lip bares the teeth."""
     p = at.points
     side = left(p) * (1 - step(0.45, 1.05, np.abs(p[:, 0]) / HALF_WIDTH))
     here = near_lips(at, 0.009, 0.027) * (1 - upness(at)) * side
@@ -191,6 +206,7 @@ def lower_down(at: Places) -> Array:
 
 
 def upper_up(at: Places) -> Array:
+    """The left half of the upper lip bares the teeth; the nose's wing follows."""
     p = at.points
     side = left(p) * (1 - step(0.45, 1.05, np.abs(p[:, 0]) / HALF_WIDTH))
     here = near_lips(at, 0.008, 0.022) * upness(at) * side
@@ -199,6 +215,7 @@ def upper_up(at: Places) -> Array:
 
 
 def press(at: Places) -> Array:
+    """The left halves of the lips are pressed together: thinner and further back."""
     half = left(at.points) * front(at.points)
     back = np.interp(at.lip_ring, [BAG - 2, BAG - 1, BAG, BORDER, BORDER + 3], [0.5, 0.8, 1, 0.8, 0])
     back = np.where(at.lip_ring < BAG - 2, 0, back) * half
@@ -221,14 +238,17 @@ def _beside(at: Places) -> Array:
 
 
 def roll_lower(at: Places) -> Array:
+    """The lower lip turns in over its teeth."""
     return _roll(at, 1 - upness(at)) + vector(_beside(at) * (1 - upness(at)), 0, 0.0008, 0)
 
 
 def roll_upper(at: Places) -> Array:
+    """The upper lip turns in under its teeth."""
     return _roll(at, upness(at)) + vector(_beside(at) * upness(at), 0, -0.0008, 0)
 
 
 def shrug_lower(at: Places) -> Array:
+    """The chin pushes the lower lip up, and that the upper one."""
     p = at.points
     middle = 1 - 0.75 * step(0.2, 1.0, np.abs(p[:, 0]) / HALF_WIDTH)
     lip = near_lips(at, 0.008, 0.024) * middle * (1 - 0.10 * upness(at))
@@ -237,16 +257,19 @@ def shrug_lower(at: Places) -> Array:
 
 
 def shrug_upper(at: Places) -> Array:
+    """The upper lip is pushed up under the nose."""
     middle = 1 - 0.75 * step(0.2, 1.0, np.abs(at.points[:, 0]) / HALF_WIDTH)
     lip = near_lips(at, 0.006, 0.018) * middle
     return vector(lip * (0.55 + 0.45 * upness(at)), 0, 0.0040, 0.0016)
 
 
 def jaw_left(at: Places) -> Array:
+    """The jaw slides to the left."""
     return vector(at.jaw, 0.0085, 0, 0)
 
 
 def jaw_forward(at: Places) -> Array:
+    """The jaw slides forwards, the lower teeth in front of the upper ones."""
     return vector(at.jaw, 0, -0.0008, 0.0075)
 
 
