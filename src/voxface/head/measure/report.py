@@ -97,7 +97,7 @@ SURFACES = (("skin", "skin"), ("skin", "mouth"))
 """Parts that must not go through each other. Lids touch eyeballs and are measured as they are seen; brows and teeth are
 set into what holds them."""
 
-SHUT = ("rest", "closed jaw open", "smile", "frown", "press", "m b p", "puff", "mouth right")
+SHUT = ("rest", "closed jaw open", "smile", "frown", "press", "m b p", "b of blue", "puff", "mouth right")
 """Combinations with the lips together: nothing of the mouth is seen from anywhere."""
 
 
