@@ -135,6 +135,7 @@ def test_only_names_of_this_machine_are_answered(port: int) -> None:
     for host in (f"127.0.0.1:{port}", "localhost", f"LOCALHOST:{port}", "[::1]:9000", "192.168.1.7:8777"):
         assert ask(port, "/api/session", Host=host).status == 200
     assert b"403" in raw(port, b"GET / HTTP/1.0\r\n\r\n").split(b"\r\n")[0]
+    assert b"403" in raw(port, b"GET / HTTP/1.0\r\nHost: localhost\r\nHost: evil.example\r\n\r\n").split(b"\r\n")[0]
 
 
 def test_other_sites_cannot_send_files(fresh: tuple[Session, int]) -> None:
@@ -206,7 +207,7 @@ def test_odd_clips_are_shown_with_notes_and_bad_ones_refused(fresh: tuple[Sessio
     empty = ask(port, "/api/clip?name=none.json", "POST", as_bytes(make(0), "json")).json["clip"]
     assert (empty["frames"], empty["notes"]) == (0, ["none.json has 0 frames: there is nothing to play."])
     short = ask(port, "/api/clip?name=short.csv", "POST", as_bytes(make(2), "csv")).json["clip"]
-    assert short["notes"] == ["short.csv is too short to tell its frame rate; taken as 24. Say it with fps=."]
+    assert short["notes"] == ["short.csv is too short to tell its frame rate; taken as 24."]
     data = as_bytes(make(2), "json").replace(b'"frames": [\n[', b'"frames": [\n[NaN,', 1)
     reply = ask(port, "/api/clip?name=nan.json", "POST", data)
     assert (reply.status, reply.code) == (400, "E-CLIP")
@@ -246,6 +247,18 @@ def test_old_clips_and_sounds_make_room(fresh: tuple[Session, int], tmp_path: Pa
     assert ask(port, f"/api/audio/{first.sound.id if first.sound else ''}.wav").status == 404
     assert ask(port, f"/api/clips/{first.clip.id}.bin").status == 404
     assert ask(port, f"/api/clips/{last.id}.bin").status == 200
+
+
+def test_what_is_shown_stays(fresh: tuple[Session, int]) -> None:
+    """Prediction after prediction is compared with one clip: the one that the page keeps is never forgotten."""
+    session, port = fresh
+    body = as_bytes(make(2), "json")
+    first = ask(port, "/api/clip?name=captured.json", "POST", body).json["clip"]["id"]
+    for number in range(MOST_CLIPS + 2):
+        ask(port, f"/api/clip?name={number}.json&keep={first}", "POST", body)
+    assert [clip.name for clip in session.showing.clips] == ["captured.json", *(f"{n}.json" for n in range(3, 10))]
+    head = f"POST /api/clip?name=old.json HTTP/1.0\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    assert b'"name": "old.json"' in raw(port, head + body)  # a client of HTTP/1.0 waits for the end of the stream
 
 
 def test_the_page_is_answered_while_sounds_are_animated(fresh: tuple[Session, int]) -> None:

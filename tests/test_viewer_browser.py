@@ -142,7 +142,7 @@ def test_scrub_zoom_step_and_loop(found: Found) -> None:
 
 
 def test_lanes_are_searched(found: Found) -> None:
-    """Typing "smile" leaves its two lanes of all."""
+    """Typing "smile" leaves its two lanes of all; Escape brings them back."""
     assert found["search"]["count"].startswith("2 of ")
     assert found["search"]["all"] == found["search"]["count"].removeprefix("2 of ")
 
@@ -203,7 +203,10 @@ def test_files_that_are_dropped(found: Found) -> None:
     assert after["none.json"]["rows"] == ["none.json has 0 frames: there is nothing to play."]
     assert (after["half.csv"]["b"], after["half.csv"]["comparing"]) == ("half.csv (2)", True)
     assert (after["again.flac"]["a"], after["again.flac"]["b"]) == ("again.flac", None)
-    assert after["other.glb"]["rows"] == ["other.glb lacks 1 of the 52 channels, which stay still: tongueOut"]
+    assert after["other.glb"]["rows"] == [
+        "other.glb is shown; V brings back voxface's own head. "
+        "It lacks 1 of the 52 channels, which stay still: tongueOut."
+    ]
     assert found["drops"]["gains"]["gain"] == {"jawOpen": 1.5}
 
 
@@ -211,8 +214,8 @@ def test_bad_files_give_a_banner_and_change_nothing(found: Found) -> None:
     """Text as sound, NaN, a broken head, gains of unknown channels: one sentence each, what was shown stays."""
     after = found["drops"]["after"]
     for name, says in {
-        "noise.wav": "noise.wav is no sound file", "nan.json": "nan.json: not valid JSON", "broken.glb": "GLB",
-        "bad.toml": "wings is no ARKit channel",
+        "noise.wav": "noise.wav is no sound file", "nan.json": "nan.json: not valid JSON", "broken.glb": "broken.glb: ",
+        "bad.toml": "bad.toml: Line 2: wings is no ARKit channel",
     }.items():  # fmt: skip
         (row,) = after[name]["rows"]
         assert says in row

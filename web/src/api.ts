@@ -79,9 +79,12 @@ export function soundUrl(audio: AudioInfo): string {
   return `/api/audio/${audio.id}.wav`;
 }
 
-/** Let the server animate a sound; `moved` hears how much of it has gone there, 0 to 1. */
-export function animate(sound: File, moved: (share: number) => void): Promise<{ clip: ClipInfo; audio: AudioInfo }> {
-  return send("/api/animate", sound, moved);
+/** Hears how much of a file has gone to the server, 0 to 1. */
+type Moved = (share: number) => void;
+
+/** Let the server animate a sound. `keep`: the clip that stays shown, which the server must not forget, or "". */
+export function animate(sound: File, keep: string, moved: Moved): Promise<{ clip: ClipInfo; audio: AudioInfo }> {
+  return send("/api/animate", sound, keep, moved);
 }
 
 /** Seconds of sound that the server has animated of what it is animating, or null. */
@@ -89,9 +92,9 @@ export async function fetchProgress(): Promise<number | null> {
   return ((await (await asked("/api/progress")).json()) as { heard_s: number | null }).heard_s;
 }
 
-/** Let the server read a clip file: csv, json, jsonl, npz. */
-export function readClip(file: File, moved: (share: number) => void): Promise<{ clip: ClipInfo }> {
-  return send("/api/clip", file, moved);
+/** Let the server read a clip file: csv, json, jsonl, npz. `keep` as of `animate`. */
+export function readClip(file: File, keep: string, moved: Moved): Promise<{ clip: ClipInfo }> {
+  return send("/api/clip", file, keep, moved);
 }
 
 async function asked(path: string): Promise<Response> {
@@ -103,10 +106,10 @@ async function asked(path: string): Promise<Response> {
 }
 
 /** XMLHttpRequest, since fetch does not tell how much of a body has gone. */
-function send<T>(path: string, file: File, moved: (share: number) => void): Promise<T> {
+function send<T>(path: string, file: File, keep: string, moved: Moved): Promise<T> {
   return new Promise((done, failed) => {
     const request = new XMLHttpRequest();
-    request.open("POST", `${path}?name=${encodeURIComponent(file.name)}`);
+    request.open("POST", `${path}?${new URLSearchParams({ name: file.name, keep })}`);
     request.setRequestHeader("Content-Type", "application/octet-stream");
     request.upload.onprogress = (event) => moved(event.loaded / Math.max(event.total, 1));
     request.onerror = () => failed(new ServerError("E-SERVER", GONE));

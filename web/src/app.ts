@@ -88,7 +88,7 @@ export class App {
 
   /** Load what `voxface view` was started with, and the place in the address. */
   async start(): Promise<void> {
-    const [session] = await Promise.all([api.fetchSession(), this.#ourHead()]);
+    const [session] = await Promise.all([api.fetchSession(), this.ourHead()]);
     this.#session = session;
     this.desk.setGains(session.gains);
     const place = readPlace(location.hash);
@@ -186,9 +186,11 @@ export class App {
     if (this.player.playing) this.change();
   };
 
-  async #ourHead(): Promise<void> {
+  /** Show voxface's own head. */
+  async ourHead(): Promise<void> {
     await this.stage.load(await api.fetchHead(), 0);
     this.#headThere = true;
+    this.banner.clear("head");
     this.change();
   }
 
@@ -201,13 +203,13 @@ export class App {
     const what = whatIs(file.name);
     this.#wait(`Reading ${file.name}…`, null);
     if (what === "gains") {
-      this.desk.setGains(fromToml(await file.text()));
+      this.desk.setGains(await named(file, async () => fromToml(await file.text())));
       this.#turn();
     } else if (what === "head") {
-      this.#tellHead(file.name, await this.stage.load(await file.arrayBuffer(), 0));
+      this.#tellHead(file.name, await named(file, async () => this.stage.load(await glbOf(file), 0)));
       this.change();
     } else if (what === "clip") {
-      const { clip } = await api.readClip(file, (share) => this.#wait(`Reading ${file.name}…`, share));
+      const { clip } = await api.readClip(file, this.#view.a?.id ?? "", (share) => this.#wait(`Reading ${file.name}…`, share));
       await this.#add(clip, true);
     } else {
       await this.#add(await this.#animated(file), this.#sound === null);
@@ -222,7 +224,7 @@ export class App {
       if (seconds !== null && this.#view.waiting) this.#wait(`Animating ${file.name}… ${seconds.toFixed(0)} s`, null);
     }, PROGRESS_MS);
     try {
-      return (await api.animate(file, (share) => this.#wait(`Sending ${file.name}…`, (gone = share)))).clip;
+      return (await api.animate(file, this.#view.a?.id ?? "", (share) => this.#wait(`Sending ${file.name}…`, (gone = share)))).clip;
     } finally {
       clearInterval(watch);
     }
@@ -238,13 +240,10 @@ export class App {
     this.banner.whisper(`${info.label}: ${info.frames} frames.`);
   }
 
-  #tellHead(name: string, { missing, matched, notes }: HeadReport): void {
-    for (const note of notes) this.banner.say("note", `${name}: ${note}`);
-    if (!missing.length) this.banner.whisper(`${name} moves with all ${matched.length} channels.`);
-    else {
-      const some = missing.slice(0, 8).join(", ") + (missing.length > 8 ? " …" : "");
-      this.banner.say("note", `${name} lacks ${missing.length} of the 52 channels, which stay still: ${some}`, "head");
-    }
+  #tellHead(name: string, { missing, notes }: HeadReport): void {
+    const some = missing.slice(0, 8).join(", ") + (missing.length > 8 ? " …" : "");
+    const lacks = missing.length ? [`It lacks ${missing.length} of the 52 channels, which stay still: ${some}.`] : [];
+    this.banner.say("note", [`${name} is shown; V brings back voxface's own head.`, ...lacks, ...notes].join(" "), "head");
   }
 
   #gains(slot: number): api.Gains {
@@ -285,5 +284,19 @@ export class App {
   #remember(): void {
     const { a, b } = this.#view;
     writePlace({ seconds: this.player.now(), camera: this.stage.view ?? "", a: a?.id ?? "", b: b?.id ?? "" });
+  }
+}
+
+async function glbOf(file: File): Promise<ArrayBuffer> {
+  if (/\.gltf$/i.test(file.name)) throw new Error("a .gltf needs other files beside it. Export one .glb.");
+  return file.arrayBuffer();
+}
+
+/** What `work` gives; its errors with the name of the file. */
+async function named<T>(file: File, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new Error(`${file.name}: ${error instanceof Error ? error.message : error}`);
   }
 }

@@ -100,6 +100,7 @@ export class Controls {
       })),
       { keys: ["c"], shown: "C", does: "Compare A and B", run: click("compare") },
       { keys: ["h"], shown: "H", does: "Head motion on or off", run: click("head-motion") },
+      { keys: ["v"], shown: "V", does: "voxface's own head", run: () => void app.ourHead().catch((error) => app.tell(error)) },
       { keys: ["d"], shown: "D", does: "Dark or light", run: click("theme") },
       { keys: ["r"], shown: "R", does: "Record a video; again to stop", run: click("record") },
       { keys: ["m"], shown: "M", does: "Time per frame", run: () => at("meter").toggleAttribute("hidden") },

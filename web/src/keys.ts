@@ -15,6 +15,7 @@ const OWN_ARROWS = "select, input[type=range], [role=tab]";
 /** Run the table's entries for keys that nobody else took: not while somebody types, not with Ctrl, Alt or Meta. */
 export function listenForKeys(table: readonly Key[]): void {
   window.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") leave(event.target);
     if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey || taken(event)) return;
     const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const named = event.shiftKey && event.key.length > 1 ? `Shift+${name}` : name;
@@ -23,6 +24,16 @@ export function listenForKeys(table: readonly Key[]): void {
     event.preventDefault();
     found.run();
   });
+}
+
+/** Escape empties a search and gives the keys back. */
+function leave(at: EventTarget | null): void {
+  if (!(at instanceof HTMLInputElement) || !at.matches(TYPING)) return;
+  if (at.type === "search") {
+    at.value = "";
+    at.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+  at.blur();
 }
 
 function taken(event: KeyboardEvent): boolean {

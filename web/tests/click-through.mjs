@@ -318,8 +318,7 @@ await step("search", async () => {
   await poor.keyboard.press("/");
   await poor.keyboard.type("smile");
   const count = await poor.textContent("#lanes-count");
-  await poor.fill("#search", "");
-  await poor.evaluate(() => document.activeElement.blur());
+  await poor.keyboard.press("Escape");
   return { count, all: await poor.textContent("#lanes-count") };
 });
 
@@ -345,6 +344,7 @@ await step("drops", async () => {
     after[basename(path)] = { ...(await shown()), rows: await rows(poor) };
     await closeRows(poor);
   }
+  await poor.keyboard.press("v");
   const overlay = await poor.evaluate(() => window.overlayShown);
   return { after, overlay, gains: await poor.evaluate(() => window.voxface.desk.gains()) };
 });

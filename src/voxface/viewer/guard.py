@@ -26,10 +26,10 @@ def refused(headers: Message, method: str, served_as: str) -> Answer | None:
     """An answer to who may not ask, else None.
 
     `Host` must be a bare address, localhost or the name given with --host: a name that somebody else's DNS points to
-    this machine is turned away ("DNS rebinding"). What changes something must come from our own page: browsers tell
-    with `Origin`, programs such as curl send none.
+    this machine is turned away ("DNS rebinding"). Its port does not matter, since it may be a forwarded one. What
+    changes something must come from our own page: browsers tell with `Origin`, programs such as curl send none.
     """
-    host = headers.get("Host", "")
+    host = ", ".join(headers.get_all("Host", []))
     if not _is_here(host, served_as):
         return problem(403, f"{host[:80]!r} is not a name of this server.", "E-HOST")
     origin = headers.get("Origin")

@@ -125,7 +125,7 @@ def _noting(path: Path, name: str) -> Iterator[list[str]]:
         warnings.simplefilter("always", InputWarning)
         yield notes
     said = [one.message.message for one in caught if isinstance(one.message, InputWarning)]
-    notes += [text.replace(str(path), name) for text in said]
+    notes += [text.replace(str(path), name).removesuffix(" Say it with fps=.") for text in said]
 
 
 def _some(names: list[str]) -> str:

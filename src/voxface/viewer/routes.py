@@ -35,9 +35,14 @@ def look(session: Session, address: str, wanted: str | None) -> Answer:
     return problem(404, f"there is nothing at {address[:80]} (any more).")
 
 
-def take(session: Session, address: str, file: Path, name: str) -> Answer:
-    """The answer to a file that was sent to an address of POSTS. Raises: VoxfaceError: the file cannot be shown."""
-    reader: Callable[[Path, str], Loaded] = session.animate if address == "/api/animate" else session.read
-    loaded = reader(file, name)
+def take(session: Session, address: str, file: Path, name: str, keep: str) -> Answer:
+    """The answer to a file that was sent to an address of POSTS.
+
+    Args:
+        keep: id of a clip that the page goes on showing, so it stays, however old; "" for none.
+    Raises: VoxfaceError: the file cannot be shown.
+    """
+    reader: Callable[[Path, str, str], Loaded] = session.animate if address == "/api/animate" else session.read
+    loaded = reader(file, name, keep)
     said: dict[str, Any] = {"clip": loaded.clip.info() if loaded.clip else None}
     return of_json(said | ({"audio": loaded.sound.info()} if loaded.sound else {}))

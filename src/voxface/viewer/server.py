@@ -83,6 +83,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
     protocol_version, server_version, sys_version = "HTTP/1.1", "voxface", ""
     timeout = 60  # seconds without a byte
+    _unread = False  # a body is still on its way
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -102,9 +103,11 @@ class Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_POST(self) -> None:
+        self._unread = True
         answer = self._guarded(self._take)
+        self.close_connection |= self._unread
         self._send(answer)
-        if self.close_connection:
+        if self._unread:
             self._drain()
 
     @property
@@ -130,20 +133,20 @@ class Handler(BaseHTTPRequestHandler):
         """Receive a file, whole and within its limit, and show it."""
         limit = POSTS.get(self._address)
         length = self.headers.get("Content-Length", "")
-        self.close_connection = True  # until the body is read
         if limit is None:
             return problem(404, f"nothing takes files at {self._address[:80]}.")
         if not (length.isascii() and length.isdigit()) or "Transfer-Encoding" in self.headers:
             return problem(411, "a file must come with its Content-Length.")
-        name = _plain(parse_qs(urlsplit(self.path).query).get("name", ["file"])[0])
+        asked = parse_qs(urlsplit(self.path).query)
+        name = _plain(asked.get("name", ["file"])[0])
         if len(length) > 15 or int(length) > limit:
             return problem(413, f"{name} is larger than the {limit >> 20} MiB that the viewer takes.", "E-LIMIT")
         handle, path = tempfile.mkstemp(Path(name).suffix[:10], dir=self.server.session.folder)
         try:
             with os.fdopen(handle, "wb") as file:
                 self._receive(file, int(length))
-            self.close_connection = False
-            return take(self.server.session, self._address, Path(path), name)
+            self._unread = False
+            return take(self.server.session, self._address, Path(path), name, keep=asked.get("keep", [""])[0])
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(path)

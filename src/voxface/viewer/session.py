@@ -21,7 +21,7 @@ from voxface.viewer.beside import sound_beside
 from voxface.viewer.shown import Showing, Shown, Sound, audio_peaks
 
 MOST_CLIPS = 8
-"""The page can go back to the newest of them; older ones are dropped, with their sounds."""
+"""The page can go back to the newest of them; older ones that it does not show are dropped, with their sounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +74,21 @@ class Session:
             self.listen(sound)
         return loaded
 
-    def animate(self, path: Path, name: str | None = None) -> Loaded:
-        """Animate a sound or video. Raises: VoxfaceError."""
+    def animate(self, path: Path, name: str | None = None, keep: str = "") -> Loaded:
+        """Animate a sound or video; the clip `keep` stays, however old. Raises: VoxfaceError."""
         name = name or path.name
         with self._adding(path, name), self._new_wav() as wav:
             clip, notes = loading.animate_sound(
                 path, name, wav, bundle=self.bundle, fps=self.fps, gains=self.gains, heard=self._hear
             )
             sound = self._sound(wav, name)
-            return Loaded(self._show(clip, notes, name, sound), sound)
+            return Loaded(self._show(clip, notes, name, keep, sound), sound)
 
-    def read(self, path: Path, name: str | None = None) -> Loaded:
-        """Read a clip. Raises: VoxfaceError."""
+    def read(self, path: Path, name: str | None = None, keep: str = "") -> Loaded:
+        """Read a clip; the clip `keep` stays, however old. Raises: VoxfaceError."""
         name = name or path.name
         with self._adding(path, name):
-            return Loaded(self._show(*loading.read_clip(path, name), name))
+            return Loaded(self._show(*loading.read_clip(path, name), name, keep))
 
     def listen(self, path: str | Path, name: str | None = None) -> Loaded:
         """Take a sound, or the sound of a video, for the clips that have none. Raises: VoxfaceError."""
@@ -148,13 +148,15 @@ class Session:
         finally:
             self.heard_s = None
 
-    def _show(self, clip: FaceClip, notes: list[str], name: str, sound: Sound | None = None) -> Shown:
+    def _show(self, clip: FaceClip, notes: list[str], name: str, keep: str, sound: Sound | None = None) -> Shown:
         now = self.showing
         label, count = name, 1
         while label in {other.label for other in now.clips}:
             label = f"{name} ({(count := count + 1)})"
         shown = Shown(f"c{now.made + 1}", name, label, clip, tuple(notes), sound)
-        self._change(replace(now, clips=(*now.clips, shown)[-MOST_CLIPS:], made=now.made + 1))
+        old = [other for other in now.clips if other.id != keep][: max(len(now.clips) + 1 - MOST_CLIPS, 0)]
+        kept = tuple(other for other in now.clips if other not in old)
+        self._change(replace(now, clips=(*kept, shown), made=now.made + 1))
         return shown
 
     def _sound(self, wav: Path, name: str) -> Sound:
