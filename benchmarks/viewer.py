@@ -3,7 +3,7 @@
     python -m benchmarks.viewer
 
 The shipped sample is shown by `voxface view`. "first picture" counts from the start of the page to the first frame that
-has the head in it, with an empty cache: the median of four, and once while the browser itself still starts its graphics.
+has the head in it, with an empty cache: the median of four, and once while the browser still starts its graphics.
 "JavaScript" is all that the page itself does for a frame (sampling the clip, gains, desk, posing, submitting what is
 drawn), not the drawing, which here is software. Needs chromium, node and `npm ci` in web/.
 """
