@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -65,7 +66,8 @@ def render(
         _keep_inputs(output, [name for name in (source, audio, compare) if name])
         if at and (suffix != ".png" or is_numbered(output)):
             raise UsageError("--at chooses the moment of one PNG.", hint="Use --from and --to.", source=output)
-        view = view_named(camera, light, fitting(parsed_size(size), suffix), background)
+        view = view_named(camera, light, parsed_size(size), background)
+        view = replace(view, size=fitting(view.size, suffix))
         began = time.perf_counter()
         shown = [_face(source, audio, bundle)] + ([_face(compare, None, bundle)] if compare else [])
         film = _film(load_head(head), shown, suffix, fps, start, stop, view=view, head_motion=head_motion, gl=gl)
@@ -115,7 +117,7 @@ def _film(
     clips = [face.clip for face in shown]
     first_s, end_s = span_s(clips, any(face.sound for face in shown))
     return Film(
-        head, clips, [face.name for face in shown], fps or usual_fps(clips[0].fps, suffix),
+        head, clips, [face.name for face in shown], usual_fps(clips[0].fps, suffix) if fps is None else fps,
         first_s if start_s is None else start_s, end_s if stop_s is None else stop_s,
         labels=[face.name for face in shown] if len(shown) > 1 else [], **how,
     )  # fmt: skip

@@ -45,7 +45,7 @@ def face_of(source: str, audio: str | None = None, bundle: str = "default", fps:
         raise UsageError("speech is read twice, for the face and for the sound; - can be read once.", hint=hint)
     from voxface.runtime.animate import animate
 
-    return Face(Path(source).name, animate(source, fps=fps or 60.0, bundle=bundle), source)
+    return Face(Path(source).name, animate(source, fps=60.0 if fps is None else fps, bundle=bundle), source)
 
 
 def is_clip_file(source: str) -> bool:

@@ -22,15 +22,17 @@ USUAL_FPS = {".gif": 25.0}
 _USUAL_FPS = 30.0
 _COLOURS_FROM = 24  # pictures that the colours of a GIF are chosen from
 _NOTABLE_S = 0.1  # by which sound and clip may differ without a word
-_NUMBER = re.compile(r"%0?(\d{0,2})d")
+_NUMBER, _NO_NUMBER = re.compile(r"%0?(\d{0,2})d"), re.compile(r"%\d*[a-z]")
 
 Moved = Callable[[int], None]
 """Told how many pictures are done."""
 
 
 def suffix_of(path: str) -> str:
-    """What kind of file a name asks for. Raises: UsageError: none that can be written."""
+    """What kind of file a name asks for. Raises: UsageError: none that can be written, or a number that is no %d."""
     suffix = Path(path).suffix.lower()
+    if found := _NO_NUMBER.search(_NUMBER.sub("", Path(path).name, count=1)):
+        raise UsageError(f"{found[0]} in {path} cannot be filled in.", hint="Say %d or %04d, once.", source=path)
     if suffix not in (*KINDS, ".gif", ".png"):
         what = f"the suffix {suffix!r} of {path}" if suffix else f"{path}, which has no suffix,"
         known = ", ".join((*KINDS, ".gif", ".png"))
@@ -82,7 +84,14 @@ def write(film: Film, path: str, sound: str | None = None, moved: Moved = lambda
 
 
 def write_still(film: Film, path: str, times_s: Sequence[float]) -> int:
-    """Write one PNG of the faces at given times of the audio clock, several as a strip from left to right."""
+    """Write one PNG of the faces at given times of the audio clock, several as a strip from left to right.
+
+    Raises: UsageError: a time before the film or after it. OutputError: the place cannot be written.
+    """
+    outside = [time_s for time_s in times_s if not film.start_s <= time_s <= film.stop_s]
+    if outside:
+        hint = f"It goes from {film.start_s:g} s to {film.stop_s:g} s."
+        raise UsageError(f"{film.names[0]} shows nothing at {outside[0]:g} s.", hint=hint)
     pictures = list(film.pictures(np.asarray(times_s)))
     write_png(path, sheet(pictures, len(pictures)))
     return len(pictures)
