@@ -10,10 +10,13 @@ from voxface.head.geometry import grid, step
 from voxface.head.piece import Piece
 from voxface.stream import Array
 
-BROWN = np.array([0.044, 0.017, 0.006])
+BROWN = np.array([0.060, 0.024, 0.009])
 COLUMNS = 16
 ACROSS = np.array([-1.0, -0.6, 0.0, 0.6, 1.0])  # rows, from the lower edge to the upper
-LIFT = np.array([0.0001, 0.0007, 0.0010, 0.0007, 0.0001])  # metres above the skin
+LIFT = np.array(
+    [0.0, 0.0010, 0.0019, 0.0024, 0.0]
+)  # metres above the skin: a ledge, so that it looks down, out of shine
+SKIN_GAP = 0.0001  # metres: its ends
 THIN = np.array([0.30, 0.03, 0.0, 0.03, 0.30])  # how much skin is seen through each row
 INNER, LENGTH = 0.0125, 0.0380  # metres from the middle of the face; along it
 HALF_THICK = 0.0043
@@ -24,12 +27,12 @@ def brow() -> Piece:
     """Rows from the lower edge to the upper, columns from the inner end to the outer."""
     along = np.linspace(0, 1, COLUMNS)
     thick = (
-        HALF_THICK * np.sqrt(step(-0.03, 0.18, along)) * (1 - 0.55 * step(0.35, 1.0, along)) * step(1.06, 0.80, along)
+        HALF_THICK * np.sqrt(step(-0.03, 0.18, along)) * (1 - 0.55 * step(0.35, 1.0, along)) * step(1.12, 0.78, along)
     )
     x = INNER + LENGTH * along + 0.0016 * ACROSS[:, None] * (0.35 - along)
     y = _arch(along) + thick * ACROSS[:, None]
     skin = _on_skin(x.ravel(), y.ravel())
-    lift = (LIFT[:, None] * np.ones(COLUMNS)).ravel()
+    lift = SKIN_GAP + (LIFT[:, None] * (thick / HALF_THICK) ** 2).ravel()
     points = skin + sculpt.gradient(skin) * lift[:, None]
     return Piece(points, _paint(along), grid(len(ACROSS), COLUMNS))
 

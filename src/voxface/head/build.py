@@ -23,7 +23,7 @@ from voxface.head.mouth import LOWER, UPPER, bag_paint, teeth, tongue
 from voxface.head.piece import Moves, Piece, flipped, in_middle, pair, split, stacked
 from voxface.head.rig import Field, jaw_turn, loose_places, rolled, skin_places
 from voxface.head.shell import Shell, build_shell
-from voxface.head.targets import EYES, LEFT, MIDDLE, jaw_forward, jaw_left, tongue_out
+from voxface.head.targets import EYES, LEFT, MIDDLE, ajar, jaw_forward, jaw_left, tongue_out
 from voxface.head.visemes import VISEME_NAMES, viseme_weights
 from voxface.stream import Array
 
@@ -76,8 +76,8 @@ def _teeth_and_tongue() -> Group:
     upper, lower, tip = teeth(UPPER), teeth(LOWER), tongue()
     jaw: dict[str, Field] = {"jawOpen": jaw_turn, "jawForward": jaw_forward, "jawLeft": jaw_left}
     back = 0.25 + 0.75 * step(0.035, 0.07, tip.points[:, 2])  # the root of the tongue hardly moves
-    out: dict[str, Field] = {"tongueOut": lambda at: tongue_out(at.points)}
-    return [upper, in_middle(lower, jaw, 1.0), in_middle(tip, jaw | out, back)]
+    out: dict[str, Field] = {"tongueOut": tongue_out}
+    return [upper, in_middle(lower, jaw | {"tongueOut": ajar}, 1.0), in_middle(tip, jaw | out, back)]
 
 
 def _brows() -> Group:

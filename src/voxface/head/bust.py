@@ -9,11 +9,12 @@ from voxface.head.piece import Piece
 from voxface.stream import Array
 
 TEAL = np.array([0.040, 0.108, 0.122])
-COLUMNS = 30
+COLUMNS = 28
 SPINE_Z, NAPE_Z = -0.038, -0.090  # metres: depth of the middle and of the back of the neck
-COLLAR_ROWS = 7  # of ROWS, from inside the collar to its foot outside
+COLLAR_ROWS = 7  # of COARSE, from inside the collar to its foot outside
+BEND = 9  # of COARSE: shoulders bend from here on
 
-ROWS = np.array([
+COARSE = np.array([
     # front's, side's and back's height; half width; depth of front and back (metres); how square the section is
     (-0.1400, -0.1290, -0.1190, 0.0440, 0.0040, -0.0835, 2.0),
     (-0.1290, -0.1170, -0.1060, 0.0462, 0.0078, -0.0838, 2.0),
@@ -32,6 +33,15 @@ ROWS = np.array([
     (-0.2190, -0.2190, -0.2180, 0.1385, 0.0440, -0.1050, 2.3),
 ])  # fmt: skip
 """The sleeve of the jersey, row by row: up inside the collar, over its edge, down over the shoulders to the hem."""
+
+
+def _rounded(rows: Array) -> Array:
+    """Rows with another one between any two where the shoulders bend: on the cubic through four neighbours."""
+    a, b, c, d = (rows[BEND - 2 + i : len(rows) - 3 + i] for i in range(4))
+    return np.insert(rows, np.arange(BEND, len(rows) - 1), (9 * (b + c) - a - d) / 16, axis=0)
+
+
+ROWS = _rounded(COARSE)
 
 
 def jersey() -> Piece:
@@ -86,8 +96,8 @@ def _outwards(rows: Array) -> Array:
 
 def _folds(turn: Array) -> Array:
     """(rows, columns): a few soft waves that hang from the collar, none on the collar itself, metres."""
-    row = np.arange(len(ROWS))[:, None]
-    strength = step(COLLAR_ROWS, COLLAR_ROWS + 3, row) * step(len(ROWS) - 0.5, COLLAR_ROWS + 4, row)
+    row = _rounded(np.arange(len(COARSE), dtype=float))[:, None]
+    strength = step(COLLAR_ROWS, COLLAR_ROWS + 3, row) * step(len(COARSE) - 0.5, COLLAR_ROWS + 4, row)
     waves = np.sin(5.5 * turn + 0.55 * row + 0.4) + 0.5 * np.sin(9.0 * turn - 0.7 * row)
     return 0.0022 * strength * waves * np.sin(turn)
 

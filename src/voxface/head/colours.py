@@ -12,7 +12,7 @@ from voxface.stream import Array
 
 SKIN = np.array([0.705, 0.390, 0.266])
 BLUSH = np.array([0.700, 0.275, 0.185])
-SOCKET = np.array([0.880, 0.480, 0.320])
+SOCKET = np.array([0.950, 0.500, 0.310])
 LID = np.array([0.480, 0.215, 0.150])
 CREASE = np.array([0.270, 0.105, 0.072])
 LASH_LINE = np.array([0.110, 0.045, 0.030])

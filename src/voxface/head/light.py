@@ -37,7 +37,7 @@ SHADES = {
     "cloth": Shade(0.95, 0.85, 0.80),
 }
 SOCKETS = (
-    ((0.0170, 0.0370, 0.0780), (0.0080, 0.0100, 0.0150), 0.90),
+    ((0.0170, 0.0370, 0.0780), (0.0080, 0.0100, 0.0150), 0.97),
     ((0.0310, 0.0440, 0.0750), (0.0200, 0.0120, 0.0200), 0.84),
 )
 """Beside the root of the nose and under the brow: centre, size (metres), and the least light. As dark as they would be

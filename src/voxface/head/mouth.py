@@ -11,12 +11,12 @@ from voxface.head.piece import Piece
 from voxface.head.sculpt import MOUTH_Y
 from voxface.stream import Array
 
-ENAMEL, GUM = np.array([0.88, 0.76, 0.585]), np.array([0.42, 0.12, 0.11])
-TONGUE, BAG_RED = np.array([0.56, 0.155, 0.125]), np.array([0.20, 0.032, 0.030])
+ENAMEL, GUM = np.array([1.00, 0.85, 0.60]), np.array([0.42, 0.12, 0.11])
+TONGUE, BAG_RED = np.array([0.56, 0.155, 0.125]), np.array([0.30, 0.055, 0.048])
 FRONT, BACK = 0.080, 0.040  # metres: in front of FRONT all has its own colour, behind BACK it is dark
 ARC = np.radians(80.0)  # half of the arch that holds the teeth
 SQUARE = 0.45  # of the arch: 1 is half an ellipse, less is flatter in front
-CURVE = 0.0020  # metres by which the bite rises from the front teeth to the last ones
+CURVE = 0.0030  # metres by which the bite rises from the front teeth to the last ones
 TEETH = 6  # on each side
 COLUMNS_PER_TOOTH = 4
 
@@ -35,7 +35,7 @@ class Arch:
     up: int
 
 
-UPPER = Arch(0.0246, 0.0838, 0.0520, MOUTH_Y - 0.0040, 0.0095, 0.0030, 1)
+UPPER = Arch(0.0246, 0.0838, 0.0520, MOUTH_Y - 0.0040, 0.0095, 0.0016, 1)
 LOWER = Arch(0.0232, 0.0812, 0.0510, MOUTH_Y - 0.0043, 0.0072, 0.0014, -1)
 
 ROWS = (
@@ -60,7 +60,7 @@ def teeth(arch: Arch) -> Piece:
         push = out - 0.0005 * gap * (not gum)
         wide, deep = arch.half_width + push, arch.front - arch.back + push
         points.append(np.column_stack([wide * np.sin(angle), height, arch.back + deep * np.cos(angle) ** SQUARE]))
-        colours.append(np.where(gum, GUM, ENAMEL * (1 - 0.20 * gap[:, None])) + 0 * along[:, None])
+        colours.append(np.where(gum, GUM, ENAMEL * (1 - 0.10 * gap[:, None])) + 0 * along[:, None])
     triangles = grid(len(ROWS), columns, turned=np.arange(columns - 1) >= columns // 2)
     opposite = np.arange(len(ROWS) * columns).reshape(-1, columns)[:, ::-1].ravel()
     return _darkened(np.stack(points), np.stack(colours), triangles[:, ::-1] if arch.up > 0 else triangles, opposite)

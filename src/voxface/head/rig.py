@@ -120,8 +120,8 @@ def mouth_close(at: Places) -> Array:
     line = line[np.argsort(line[:, 0])]
     x = np.minimum(np.abs(at.points[:, 0]), line[-1, 0])
     contact = np.column_stack([x, np.interp(x, line[:, 0], line[:, 1]), np.interp(x, line[:, 0], line[:, 2])])
-    far = 0.050 - 0.015 * upness(at)
-    near = (1 - step(0.006, far, lip_distance(at.points))) * step(0.010, 0.050, at.points[:, 2])
+    far = 0.048 - 0.013 * upness(at)
+    near = (1 - step(0.006, far, lip_distance(at.points))) * step(0.015, 0.072, at.points[:, 2])
     inside = np.interp(at.lip_ring, [-1, 0, 1, 2, 3, BAG], [1, 0, 0, 0.6, 0.97, 1])
     near = np.where((at.lip_ring >= 0) & (at.lip_ring <= BAG), inside, near)
     meet = turned(contact, np.full(len(x), JAW)) * [0, UPPER_SHARE, 0.5 * UPPER_SHARE]

@@ -17,7 +17,7 @@ LONGEST_CAST, CAREFUL, NEAR_ENOUGH = 44, 0.88, 2e-6  # steps of a ray; share of 
 NOSE_ROOT, NOSE_TIP = np.array([0.0, 0.0440, 0.0815]), np.array([0.0, 0.0015, 0.1075])
 """Move the tip, and wings and nostrils come with it: down for a longer nose, forward for a larger one."""
 NOSTRIL = NOSE_TIP + np.array([0.0062, -0.0098, -0.0050])
-CHIN = np.array([0.0, -0.0695, 0.0735])
+CHIN = np.array([0.0, -0.0695, 0.0760])
 
 
 def distance(points: Array) -> Array:
@@ -32,8 +32,8 @@ def skull(p: Array) -> Array:
     """Head and neck without a face."""
     head = ellipsoid(p, (0, 0.064, -0.006), (0.0745, 0.084, 0.0945))
     head = join(head, ellipsoid(p, (0, 0.002, 0.026), (0.0575, 0.088, 0.0655)), 0.055)  # under the face
-    head = join(head, cone(p, (0.0385, -0.026, 0.008), (0.008, -0.068, 0.063), 0.0195, 0.0150), 0.034)  # jaw
-    return join(head, cone(p, (0, -0.010, -0.026), (0, -0.190, -0.048), 0.0405, 0.0465), 0.022)  # neck
+    head = join(head, cone(p, (0.0375, -0.029, 0.010), (0.008, -0.068, 0.063), 0.0183, 0.0150), 0.037)  # jaw
+    return join(head, cone(p, (0, -0.010, -0.022), (0, -0.190, -0.050), 0.0385, 0.0455), 0.022)  # neck
 
 
 def cheeks(p: Array, head: Array) -> Array:
@@ -52,7 +52,7 @@ def sockets(p: Array, head: Array) -> Array:
     head = join(head, cone(p, (0.012, 0.0590, 0.0825), (0.046, 0.0570, 0.0630), 0.0075, 0.0065), 0.020)
     head = carve(head, ellipsoid(p, (0.0300, 0.0350, 0.0905), (0.0205, 0.0125, 0.0135)), 0.014)
     return join(
-        head, ellipsoid(p, (0.0150, 0.0480, 0.0760), (0.0080, 0.0090, 0.0080)), 0.012
+        head, ellipsoid(p, (0.0105, 0.0450, 0.0768), (0.0055, 0.0125, 0.0075)), 0.010
     )  # beside the root of the nose
 
 

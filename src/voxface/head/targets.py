@@ -9,6 +9,7 @@ from voxface.head.lips import BAG, BORDER, HALF_WIDTH, slit
 from voxface.head.mouth import TONGUE_Y
 from voxface.head.rig import (
     CORNER,
+    JAW,
     Field,
     Places,
     front,
@@ -18,11 +19,14 @@ from voxface.head.rig import (
     mouth_close,
     near_lips,
     towards_line,
+    turned,
     upness,
     vector,
 )  # fmt: skip
 from voxface.head.sculpt import MOUTH_Y
 from voxface.stream import Array
+
+AJAR = 0.16  # of its whole turn: how far the jaw opens for a tongue that comes out
 
 
 def _bump(at: Places, centre: Vector, size: Vector) -> Array:
@@ -110,16 +114,16 @@ def _corner(at: Places, wide: float, high: float) -> Array:
 def smile(at: Places) -> Array:
     """The corner goes up and out, then back round the teeth; the cheek rises over the fold, the lower lid a little."""
     p = at.points
-    corner = _corner(at, 0.0175, 0.0160)
-    cheek = _bump(at, (0.0400, -0.0020, 0.067), (0.0150, 0.0125, 0.028)) * _lids_keep(at)
+    corner = _corner(at, 0.0145, 0.0150)
+    cheek = _bump(at, (0.0380, -0.0020, 0.067), (0.0150, 0.0135, 0.028)) * _lids_keep(at)
     fold = _fold(at)
     move = (
-        vector(corner, 0.0058, 0.0084, 0)
-        + vector(corner**2, 0, 0, -0.0044)
-        + vector(cheek, 0.0012, 0.0042, 0.0048)
+        vector(corner, 0.0062, 0.0104, 0)
+        + vector(corner**2, 0, 0, -0.0046)
+        + vector(cheek, 0.0014, 0.0050, 0.0058)
         + fold
     )
-    return move + lids(at, 0, 0.045) + towards_line(at) * (0.18 * left(p) * front(p))[:, None]
+    return move + lids(at, 0, 0.028) + towards_line(at) * (0.18 * left(p) * front(p))[:, None]
 
 
 def _fold(at: Places) -> Array:
@@ -130,10 +134,10 @@ def _fold(at: Places) -> Array:
     t = (p - a) @ along / np.linalg.norm(b - a)
     off = (p - a) @ np.array([-along[1], along[0]])  # positive towards the cheek
     ends = step(-0.15, 0.25, t) * step(1.2, 0.75, t) * front(at.points)
-    groove = np.exp(-((off / 0.0050) ** 2)) * ends
-    hill = np.exp(-(((off - 0.0095) / 0.0065) ** 2)) * ends
-    groove, hill = groove * (np.abs(off) < 0.013), hill * (off < 0.027)
-    return vector(groove, -0.0003, 0, -0.0010) + vector(hill, 0.0006, 0.0006, 0.0011)
+    groove = np.exp(-((off / 0.0065) ** 2)) * ends
+    hill = np.exp(-(((off - 0.0120) / 0.0085) ** 2)) * ends
+    groove, hill = groove * (np.abs(off) < 0.017), hill * (off < 0.034)
+    return vector(groove, -0.0003, 0, -0.0010) + vector(hill, 0.0006, 0.0006, 0.0009)
 
 
 def frown(at: Places) -> Array:
@@ -172,11 +176,11 @@ def funnel(at: Places) -> Array:
     lips, wide, up = near_lips(at, 0.008, 0.026), near_lips(at, 0.012, 0.034), upness(at)
     q = np.minimum(np.abs(p[:, 0]) / HALF_WIDTH, 1)
     middle = 1 - q**2
-    move = vector(wide, 0, 0, 0.0058) + vector(lips * middle, 0, 0, 0.0040)
-    move[:, 0] -= 0.42 * narrowed(at)
-    move[:, 1] += lips * (0.25 + 0.75 * middle) * (up * 0.0028 - (1 - up) * 0.0036) * np.sqrt(np.clip(1 - q**4, 0, 1))
+    move = vector(wide, 0, 0, 0.0062) + vector(lips * middle, 0, 0, 0.0048)
+    move[:, 0] -= 0.46 * narrowed(at)
+    move[:, 1] += lips * (0.25 + 0.75 * middle) * (up * 0.0014 - (1 - up) * 0.0042) * np.sqrt(np.clip(1 - q**4, 0, 1))
     flare = np.interp(at.lip_ring, [BAG - 1, BAG, BAG + 1, BAG + 2, BORDER, BORDER + 2], [0, 0.8, 1, 0.6, 0.0, 0])
-    return move + levelled(at) + vector(np.where(at.lip_ring < BAG - 1, 0, flare) * middle, 0, 0, 0.0022)
+    return move + 2.0 * levelled(at) + vector(np.where(at.lip_ring < BAG - 1, 0, flare) * middle, 0, 0, 0.0022)
 
 
 def pucker(at: Places) -> Array:
@@ -184,9 +188,9 @@ def pucker(at: Places) -> Array:
     p = at.points
     lips, wide = near_lips(at, 0.009, 0.028), near_lips(at, 0.012, 0.036)
     q = np.minimum(np.abs(p[:, 0]) / HALF_WIDTH, 1)
-    move = vector(wide, 0, 0, 0.0052) + vector(lips * (1 - 0.6 * q**2), 0, 0, 0.0064)
-    move += levelled(at) + vector(lips, 0, -0.0028, 0)  # the upper lip covers its teeth
-    move[:, 0] -= 0.48 * narrowed(at)
+    move = vector(wide, 0, 0, 0.0058) + vector(lips * (1 - 0.6 * q**2), 0, 0, 0.0062)
+    move += 1.2 * levelled(at) + vector(lips, 0, -0.0032, 0)  # the upper lip covers its teeth
+    move[:, 0] -= 0.50 * narrowed(at)
     return move - towards_line(at) * (0.16 * (1 - q**2))[:, None]
 
 
@@ -273,6 +277,28 @@ def jaw_forward(at: Places) -> Array:
     return vector(at.jaw, 0, -0.0008, 0.0075)
 
 
+def ajar(at: Places) -> Array:
+    """The jaw opens by the little that a tongue needs to come out."""
+    near = step(0.046, 0.030, np.abs(at.points[:, 0])) * step(0.010, 0.035, at.points[:, 2])
+    return turned(at.points, AJAR * JAW * at.jaw * near)
+
+
+def parted(at: Places) -> Array:
+    """The lips make room for the tongue."""
+    q = np.minimum(np.abs(at.points[:, 0]) / HALF_WIDTH, 1)
+    return ajar(at) + vector(near_lips(at, 0.008, 0.024) * upness(at) * (1 - q**2), 0, 0.0012, 0)
+
+
+def tongue_out(at: Places) -> Array:
+    """The tongue's front comes out between the lips, up over the lower one, and gets slimmer and flatter."""
+    points = at.points
+    free = step(0.040, 0.070, points[:, 2])
+    flat = -0.22 * (points[:, 1] - TONGUE_Y) * free
+    lift = 0.0094 * step(0.045, 0.080, points[:, 2] + 0.02 * free)
+    droop = 0.0036 * step(0.066, 0.0755, points[:, 2])
+    return ajar(at) + np.stack([-0.25 * points[:, 0] * free, lift - droop + flat, 0.043 * free], 1)
+
+
 LEFT: dict[str, Field] = {
     "browDown": brow_down, "browOuterUp": brow_outer_up, "cheekSquint": cheek_squint, "noseSneer": nose_sneer,
     "mouthSmile": smile, "mouthFrown": frown, "mouthDimple": dimple, "mouthStretch": stretch,
@@ -289,18 +315,9 @@ LEFT: dict[str, Field] = {
 MIDDLE: dict[str, Field] = {
     "browInnerUp": brow_inner_up, "cheekPuff": cheek_puff, "jawOpen": jaw_open, "jawForward": jaw_forward,
     "mouthClose": mouth_close, "mouthFunnel": funnel, "mouthPucker": pucker, "mouthRollLower": roll_lower,
-    "mouthRollUpper": roll_upper, "mouthShrugLower": shrug_lower, "mouthShrugUpper": shrug_upper,
+    "mouthRollUpper": roll_upper, "mouthShrugLower": shrug_lower, "mouthShrugUpper": shrug_upper, "tongueOut": parted,
 }  # fmt: skip
 EYES: dict[str, tuple[float, float, float]] = {  # degrees down, degrees out, metres back
     "eyeBlink": (0, 0, 0.0024), "eyeLookDown": (32, 0, 0), "eyeLookUp": (-23, 0, 0), "eyeLookIn": (0, -32, 0),
     "eyeLookOut": (0, 36, 0), "eyeSquint": (0, 0, 0.0006),
 }  # fmt: skip
-
-
-def tongue_out(points: Array) -> Array:
-    """The tongue's front comes out between the lips, up over the lower one, and gets slimmer and flatter."""
-    free = step(0.040, 0.070, points[:, 2])
-    flat = -0.22 * (points[:, 1] - TONGUE_Y) * free
-    lift = 0.0094 * step(0.045, 0.080, points[:, 2] + 0.02 * free)
-    droop = 0.0036 * step(0.066, 0.0755, points[:, 2])
-    return np.stack([-0.25 * points[:, 0] * free, lift - droop + flat, 0.043 * free], 1)
