@@ -113,7 +113,10 @@ export class App {
     this.#set({ a: first ?? null, b: second ?? null, durationS, text: (said && this.#session?.text) || null });
     this.compare(Boolean(first && second));
     this.desk.setClips(first ?? null, second ?? null);
-    for (const note of [...(first?.notes ?? []), ...(second?.notes ?? [])]) this.banner.say("note", note);
+    [first, second].forEach((clip, slot) => {
+      this.banner.clear(`clip ${slot}`);
+      if (clip?.notes.length) this.banner.say("note", clip.notes.join(" "), `clip ${slot}`);
+    });
     this.change();
   }
 
