@@ -90,7 +90,7 @@ const look = (page, box = [0, 0, 1, 1]) =>
       red += data[at];
       green += data[at + 1];
       blue += data[at + 2];
-      if (data[at] - data[at + 2] < 25) grey += 1;
+      if (data[at] - data[at + 2] < 30) grey += 1;
     }
     const pixels = width * height;
     return { grey, pixels, mean: [red / pixels, green / pixels, blue / pixels] };
