@@ -13,10 +13,8 @@ from voxface.stream import Array
 BROWN = np.array([0.060, 0.024, 0.009])
 COLUMNS = 16
 ACROSS = np.array([-1.0, -0.6, 0.0, 0.6, 1.0])  # rows, from the lower edge to the upper
-LIFT = np.array(
-    [0.0, 0.0010, 0.0019, 0.0024, 0.0]
-)  # metres above the skin: a ledge, so that it looks down, out of shine
-SKIN_GAP = 0.0001  # metres: its ends
+LIFT = np.array([0.0, 0.0010, 0.0019, 0.0024, 0.0])  # metres: rising rows look down, so that no light shines on them
+SKIN_GAP = 0.0001  # metres between skin and edges
 THIN = np.array([0.30, 0.03, 0.0, 0.03, 0.30])  # how much skin is seen through each row
 INNER, LENGTH = 0.0125, 0.0380  # metres from the middle of the face; along it
 HALF_THICK = 0.0043

@@ -64,13 +64,13 @@ def spacing(points: Array) -> Array:
     size = np.minimum(size, 0.0042 + 0.16 * np.maximum(lips - 0.022, 0) + (z < 0.03))
     jaw = (z > -0.020) & (x > 0.025) & (y < 0.04) & (y > -0.09)
     chin = np.sqrt(x**2 + ((y + 0.072) / 1.2) ** 2 + ((z - 0.085) / 2) ** 2)
-    size = np.minimum(size, 0.0044 + 0.2 * np.maximum(chin - 0.020, 0))
+    size = np.minimum(size, 0.0040 + 0.2 * np.maximum(chin - 0.021, 0))
     fold = np.hypot(x - 0.030, (y + 0.018) / 1.4)  # beside nose and mouth, where a smile folds
     size = np.minimum(size, 0.0046 + 0.2 * np.maximum(fold - 0.012, 0) + (z < 0.03))
     under_hair = (y > 0.070) & (z < 0.060) | (y > 0.045) & (z < -0.030)
-    found: Array = np.clip(
-        size, 0.0016, np.where(jaw, 0.0060, np.where(under_hair, 0.0190, np.where(z > 0.0, 0.0085, 0.0140)))
-    )
+    collar = (y < -0.095) & (y > -0.135)
+    places = [jaw, under_hair, collar, z > 0.0]
+    found: Array = np.clip(size, 0.0016, np.select(places, [0.0060, 0.0190, 0.0095, 0.0085], 0.0140))
     return found
 
 

@@ -42,9 +42,8 @@ def cheeks(p: Array, head: Array) -> Array:
     head = join(head, ellipsoid(p, (0.0390, 0.004, 0.0560), (0.0195, 0.0175, 0.0190)), 0.026)  # cheekbone
     head = join(head, ellipsoid(p, (0.0330, -0.020, 0.0560), (0.0210, 0.0230, 0.0210)), 0.026)  # cheek
     head = join(head, ellipsoid(p, (0, MOUTH_Y + 0.002, 0.0680), (0.0300, 0.0240, 0.0255)), 0.018)  # over teeth
-    return carve(
-        head, ellipsoid(p, CHIN + np.array([0, 0.0140, 0.0280]), (0.0200, 0.0045, 0.0085)), 0.013
-    )  # above the chin
+    head = carve(head, cone(p, (0.0205, -0.0100, 0.0900), (0.0350, -0.0330, 0.0835), 0.0030, 0.0030), 0.009)  # fold
+    return carve(head, ellipsoid(p, CHIN + np.array([0, 0.0140, 0.0280]), (0.0200, 0.0045, 0.0085)), 0.013)  # dip
 
 
 def sockets(p: Array, head: Array) -> Array:

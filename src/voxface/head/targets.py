@@ -123,6 +123,8 @@ def smile(at: Places) -> Array:
         + vector(cheek, 0.0014, 0.0050, 0.0058)
         + fold
     )
+    q = np.clip(p[:, 0] / HALF_WIDTH, 0, 1)
+    move -= vector(near_lips(at, 0.008, 0.024) * np.sin(np.pi * q) ** 2, 0, 0.0018, 0)  # a bow, not a wedge
     return move + lids(at, 0, 0.028) + towards_line(at) * (0.18 * left(p) * front(p))[:, None]
 
 
@@ -137,7 +139,7 @@ def _fold(at: Places) -> Array:
     groove = np.exp(-((off / 0.0065) ** 2)) * ends
     hill = np.exp(-(((off - 0.0120) / 0.0085) ** 2)) * ends
     groove, hill = groove * (np.abs(off) < 0.017), hill * (off < 0.034)
-    return vector(groove, -0.0003, 0, -0.0010) + vector(hill, 0.0006, 0.0006, 0.0009)
+    return vector(groove, -0.0001, 0, -0.0003) + vector(hill, 0.0005, 0.0006, 0.0006)
 
 
 def frown(at: Places) -> Array:
