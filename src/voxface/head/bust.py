@@ -12,7 +12,7 @@ TEAL = np.array([0.040, 0.108, 0.122])
 COLUMNS = 28
 SPINE_Z, NAPE_Z = -0.038, -0.090  # metres: depth of the middle and of the back of the neck
 COLLAR_ROWS = 7  # of COARSE, from inside the collar to its foot outside
-BEND = 9  # of COARSE: shoulders bend from here on
+BEND = 8  # of COARSE: shoulders bend from here on
 
 COARSE = np.array([
     # front's, side's and back's height; half width; depth of front and back (metres); how square the section is

@@ -33,7 +33,7 @@ def skull(p: Array) -> Array:
     head = ellipsoid(p, (0, 0.064, -0.006), (0.0745, 0.084, 0.0945))
     head = join(head, ellipsoid(p, (0, 0.002, 0.026), (0.0575, 0.088, 0.0655)), 0.055)  # under the face
     head = join(head, cone(p, (0.0375, -0.029, 0.010), (0.008, -0.068, 0.063), 0.0183, 0.0150), 0.037)  # jaw
-    return join(head, cone(p, (0, -0.010, -0.022), (0, -0.190, -0.050), 0.0385, 0.0455), 0.022)  # neck
+    return join(head, cone(p, (0, -0.010, -0.022), (0, -0.190, -0.050), 0.0385, 0.0455), 0.016)  # neck
 
 
 def cheeks(p: Array, head: Array) -> Array:

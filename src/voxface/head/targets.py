@@ -166,10 +166,11 @@ def narrowed(at: Places) -> Array:
     return found
 
 
-def levelled(at: Places) -> Array:
-    """The line between the lips loses its bow."""
-    bow = slit(np.minimum(np.abs(at.points[:, 0]), HALF_WIDTH)) - MOUTH_Y
-    return vector(-bow * near_lips(at, 0.006, 0.028), 0, 1, 0)
+def levelled(at: Places, lower: float) -> Array:
+    """The line between the lips loses its bow, and its corners go `lower` than its middle, metres."""
+    x = np.minimum(np.abs(at.points[:, 0]), HALF_WIDTH)
+    down = slit(x) - MOUTH_Y + lower * (x / HALF_WIDTH) ** 2
+    return vector(-down * near_lips(at, 0.006, 0.028), 0, 1, 0)
 
 
 def funnel(at: Places) -> Array:
@@ -179,10 +180,10 @@ def funnel(at: Places) -> Array:
     q = np.minimum(np.abs(p[:, 0]) / HALF_WIDTH, 1)
     middle = 1 - q**2
     move = vector(wide, 0, 0, 0.0062) + vector(lips * middle, 0, 0, 0.0048)
-    move[:, 0] -= 0.46 * narrowed(at)
-    move[:, 1] += lips * (0.25 + 0.75 * middle) * (up * 0.0014 - (1 - up) * 0.0042) * np.sqrt(np.clip(1 - q**4, 0, 1))
+    move[:, 0] -= 0.52 * narrowed(at)
+    move[:, 1] += lips * (0.25 + 0.75 * middle) * (up * 0.0006 - (1 - up) * 0.0040) * np.sqrt(np.clip(1 - q**4, 0, 1))
     flare = np.interp(at.lip_ring, [BAG - 1, BAG, BAG + 1, BAG + 2, BORDER, BORDER + 2], [0, 0.8, 1, 0.6, 0.0, 0])
-    return move + 2.0 * levelled(at) + vector(np.where(at.lip_ring < BAG - 1, 0, flare) * middle, 0, 0, 0.0022)
+    return move + levelled(at, 0.0030) + vector(np.where(at.lip_ring < BAG - 1, 0, flare) * middle, 0, 0, 0.0022)
 
 
 def pucker(at: Places) -> Array:
@@ -191,7 +192,7 @@ def pucker(at: Places) -> Array:
     lips, wide = near_lips(at, 0.009, 0.028), near_lips(at, 0.012, 0.036)
     q = np.minimum(np.abs(p[:, 0]) / HALF_WIDTH, 1)
     move = vector(wide, 0, 0, 0.0058) + vector(lips * (1 - 0.6 * q**2), 0, 0, 0.0062)
-    move += 1.2 * levelled(at) + vector(lips, 0, -0.0032, 0)  # the upper lip covers its teeth
+    move += levelled(at, 0.0008) + vector(lips, 0, -0.0032, 0)  # the upper lip covers its teeth
     move[:, 0] -= 0.50 * narrowed(at)
     return move - towards_line(at) * (0.16 * (1 - q**2))[:, None]
 
