@@ -20,6 +20,7 @@ LOWEST, FOOT, TOP = -0.95, -2.40, 1.40  # heights: below LOWEST the rays' origin
 WINDOWS = (
     # how many places are tried, between which longitudes, between which heights
     (500, 0.02, 0.20, -0.45, -0.29),  # the underside of the nose, which rays only graze
+    (2500, 0.0, 0.9, -1.5, -0.7),  # the edge of the chin, which is seen against the neck
     (12000, 0.0, np.pi, FOOT, TOP),
 )
 
@@ -64,7 +65,7 @@ def spacing(points: Array) -> Array:
     size = np.minimum(size, 0.0042 + 0.16 * np.maximum(lips - 0.022, 0) + (z < 0.03))
     jaw = (z > -0.020) & (x > 0.025) & (y < 0.04) & (y > -0.09)
     chin = np.sqrt(x**2 + ((y + 0.072) / 1.2) ** 2 + ((z - 0.085) / 2) ** 2)
-    size = np.minimum(size, 0.0040 + 0.2 * np.maximum(chin - 0.021, 0))
+    size = np.minimum(size, 0.0034 + 0.2 * np.maximum(chin - 0.022, 0))
     fold = np.hypot(x - 0.030, (y + 0.018) / 1.4)  # beside nose and mouth, where a smile folds
     size = np.minimum(size, 0.0046 + 0.2 * np.maximum(fold - 0.012, 0) + (z < 0.03))
     under_hair = (y > 0.070) & (z < 0.060) | (y > 0.045) & (z < -0.030)
