@@ -176,10 +176,12 @@ await step("theme", async () => {
 });
 
 await step("record", async () => {
-  const download = page.waitForEvent("download");
+  await page.evaluate(() => window.voxface.app.loop(true)); // else a slow machine is at the end before it has six pictures
+  const download = page.waitForEvent("download", { timeout: 60_000 });
+  download.catch(() => undefined); // what fails before it is told below
   await page.keyboard.press("r");
-  const frames = await page.evaluate(() => (window.voxface.stage.cost.reset(), 6));
-  await page.waitForFunction((count) => window.voxface.stage.cost.frames >= count, frames, { polling: 20 });
+  await page.evaluate(() => window.voxface.stage.cost.reset());
+  await page.waitForFunction(() => window.voxface.stage.cost.frames >= 6, null, { polling: 20, timeout: 60_000 });
   await page.keyboard.press("r");
   const file = await download;
   await file.saveAs(plan.video);
