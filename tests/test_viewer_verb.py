@@ -33,6 +33,7 @@ def test_speech_is_shown_in_the_browser_until_ctrl_c(tmp_path: Path) -> None:
     browser.write_text(f'#!/bin/sh\necho "$1" > {told}.part && mv {told}.part {told}\n', encoding="utf-8")
     browser.chmod(0o755)
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of a while ago do not count
         with suppress(OSError):  # somebody else may listen there already: as good
             taken.bind(("127.0.0.1", 8777))
             taken.listen()
