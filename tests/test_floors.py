@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": {"face", "audio", "articulation", "models", "bundle", "dataset", "runtime", "synth", "evaluation"},
     "head": {"face", "export"},
     "render": {"figure", "face", "audio", "export", "head"},
-    "viewer": {"face", "audio", "bundle", "export", "head", "runtime"},
+    "viewer": {"face", "audio", "bundle", "capture", "export", "head", "runtime"},
     "cli": {
         "figure", "places", "face", "audio", "articulation", "models", "bundle", "export", "capture", "dataset", "head",
         "synth", "runtime", "render", "evaluation", "viewer", "training", "__init__",

@@ -3,7 +3,8 @@
 export type What = "clip" | "head" | "gains" | "sound";
 
 const BY_SUFFIX: Record<string, What> = {
-  csv: "clip", json: "clip", jsonl: "clip", ndjson: "clip", npz: "clip", glb: "head", gltf: "head", vrm: "head", toml: "gains",
+  csv: "clip", json: "clip", jsonl: "clip", ndjson: "clip", npz: "clip", safetensors: "clip",
+  glb: "head", gltf: "head", vrm: "head", toml: "gains",
 };
 
 /** Everything that is not known by name may hold sound; the server says best what it is instead. */

@@ -36,7 +36,7 @@ class Wanted:
 
 def plot(
     source: Annotated[
-        str, typer.Argument(metavar="INPUT", help="A clip (csv, json, jsonl, npz, capture json), or a sound or video.")
+        str, typer.Argument(metavar="INPUT", help="A clip (csv, json, jsonl, npz, capture), or a sound or video.")
     ],
     output: Annotated[str, typer.Option("-o", "--output", help="Picture: .png, .svg or .pdf.")] = "curves.png",
     audio: Annotated[str | None, typer.Option(help="The sound of a clip: its mel and wave are drawn below.")] = None,
@@ -108,7 +108,7 @@ def _phones(path: str | None) -> PhoneLabels:
     return tuple((one.start_s, one.end_s, "" if one.symbol == SILENCE else one.symbol) for one in read_phones(path))
 
 
-def _sound(path: str | None, span_s: tuple[float, float]) -> SoundPicture | None:
+def _sound(path: str | bytes | None, span_s: tuple[float, float]) -> SoundPicture | None:
     if path is None:
         return None
     from voxface.audio.decode import open_audio

@@ -26,7 +26,7 @@ _ESTIMATE_AFTER_S, _LONG_S = 1.0, 60.0
 
 def render(
     source: Annotated[
-        str, typer.Argument(metavar="INPUT", help="A clip (csv, json, jsonl, npz), or speech, which is animated.")
+        str, typer.Argument(metavar="INPUT", help="A clip (csv, json, jsonl, npz, capture), or speech to animate.")
     ],
     output: Annotated[
         str, typer.Option("-o", "--output", help="face.mp4, .webm, .gif, .png; face_%04d.png: one file per picture.")
@@ -123,7 +123,7 @@ def _film(
     )  # fmt: skip
 
 
-def _sound(shown: list[Face], suffix: str, audio: str | None) -> str | None:
+def _sound(shown: list[Face], suffix: str, audio: str | None) -> str | bytes | None:
     """The sound of the first face that has one."""
     from voxface.audio.movie import KINDS
 
@@ -138,7 +138,7 @@ def _still(film: Film, output: str, at: list[float] | None) -> int:
     return write_still(film, output, at or [film.start_s])
 
 
-def _film_file(out: Output, film: Film, output: str, sound: str | None) -> int:
+def _film_file(out: Output, film: Film, output: str, sound: str | bytes | None) -> int:
     from voxface.render.video import write
 
     with _moving(out, film.count) as moved:

@@ -84,7 +84,7 @@ def _shown(files: list[str], audio: str | None, bundle: str, fps: float | None) 
     return [compared([face.name for face in pair], [face.clip for face in pair], samples) for pair in pairs]
 
 
-def _samples(path: str) -> Array:
+def _samples(path: str | bytes) -> Array:
     """(n,) float32 at 16 kHz."""
     from voxface.audio.decode import read_audio
     from voxface.audio.resample import Resampler

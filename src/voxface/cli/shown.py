@@ -15,24 +15,30 @@ class Face:
 
     name:  of its file, without folders
     clip:  the face
-    sound: the file with its sound, or None
+    sound: the file with its sound, or the bytes of one, or None
     """
 
     name: str
     clip: FaceClip
-    sound: str | None
+    sound: str | bytes | None
 
 
 def face_of(source: str, audio: str | None = None, bundle: str = "default", fps: float | None = None) -> Face:
     """A clip file as it is, told by its suffix; anything else is speech, which is animated.
 
     Args:
-        source: csv, json (animation or capture), jsonl or npz; or a sound or video.
+        source: csv, json (animation or capture), jsonl, npz or a capture's working form, which brings its sound; or a
+            sound or video.
         audio: the sound of a clip file.
         bundle: animates speech.
         fps: of animated speech (None: 60), or of a CSV, which does not say its rate (None: by its time codes).
     Raises: UsageError: speech, and a sound of its own. VoxfaceError: the file cannot be read.
     """
+    from voxface.capture.clip import capture_clip, is_capture
+
+    if is_capture(source):
+        clip, own = capture_clip(source)
+        return Face(Path(source).name, clip, audio or own)
     if is_clip_file(source):
         from voxface.export.formats import read
 
@@ -49,7 +55,9 @@ def face_of(source: str, audio: str | None = None, bundle: str = "default", fps:
 
 
 def is_clip_file(source: str) -> bool:
-    """Whether a name is that of a clip file."""
+    """Whether a name is that of a clip file or of a capture."""
+    from voxface.capture.clip import is_capture
     from voxface.export.formats import FORMATS
 
-    return Path(source).suffix.lower() in {suffix for one in FORMATS.values() for suffix in one.suffixes}
+    suffixes = {suffix for one in FORMATS.values() for suffix in one.suffixes}
+    return is_capture(source) or Path(source).suffix.lower() in suffixes

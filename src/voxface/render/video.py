@@ -56,12 +56,12 @@ def fitting(size: tuple[int, int], suffix: str) -> tuple[int, int]:
     return even
 
 
-def write(film: Film, path: str, sound: str | None = None, moved: Moved = lambda done: None) -> int:
+def write(film: Film, path: str, sound: str | bytes | None = None, moved: Moved = lambda done: None) -> int:
     """Write a film as the suffix of a name says; every file is whole or absent. A name with %d or %04d gets one PNG per
     picture.
 
     Args:
-        sound: a file whose second 0 is that of the audio clock, for films; None: a silent film.
+        sound: a file, or its bytes, whose second 0 is that of the audio clock, for films; None: a silent film.
     Returns: how many pictures were written.
     Raises: UsageError: unknown suffix. OutputError, LimitError: the place cannot be written. VoxfaceError: the sound
         cannot be read.

@@ -93,6 +93,23 @@ def read_clip(path: Path, name: str) -> tuple[FaceClip, list[str]]:
     return clip, notes + odd
 
 
+def read_capture(path: Path, name: str, wav: Path) -> tuple[FaceClip, list[str], bool]:
+    """A capture's face, what is odd in it, and whether it has a sound, which is then in `wav`.
+
+    Raises: VoxfaceError: no capture, or a damaged one.
+    """
+    from voxface.capture.clip import capture_clip
+
+    with _noting(path, name) as notes:
+        clip, sound = capture_clip(path)
+        if sound:
+            with open_audio(sound) as audio:
+                for _ in _recorded(audio, wav):
+                    pass
+    clip, odd = _fitting(clip, name)
+    return clip, notes + odd, sound is not None
+
+
 def _fitting(clip: FaceClip, name: str) -> tuple[FaceClip, list[str]]:
     """The clip as the page can hold it, and sentences about what is odd in it."""
     names = tuple(canonical_name(channel) for channel in clip.channels)

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from voxface.audio.sniff import HEAD_BYTES, what_is
+from voxface.capture.clip import is_capture
 from voxface.errors import VoxfaceError
 from voxface.export.reading import open_clip
 from voxface.face.clip import FaceClip
@@ -85,8 +86,10 @@ class Session:
             return Loaded(self._show(clip, notes, name, keep, sound), sound)
 
     def read(self, path: Path, name: str | None = None, keep: str = "") -> Loaded:
-        """Read a clip; the clip `keep` stays, however old. Raises: VoxfaceError."""
+        """Read a clip, or a capture with its sound; the clip `keep` stays, however old. Raises: VoxfaceError."""
         name = name or path.name
+        if is_capture(name):
+            return self._capture(path, name, keep)
         with self._adding(path, name):
             return Loaded(self._show(*loading.read_clip(path, name), name, keep))
 
@@ -119,6 +122,12 @@ class Session:
             "audio": showing.common.info() if showing.common else None,
             "text": self.text, "notes": list(showing.notes), "gains": self.sliders,
         }  # fmt: skip
+
+    def _capture(self, path: Path, name: str, keep: str) -> Loaded:
+        with self._adding(path, name), self._new_wav() as wav:
+            clip, notes, heard = loading.read_capture(path, name, wav)
+            sound = self._sound(wav, name) if heard else None
+            return Loaded(self._show(clip, notes, name, keep, sound), sound)
 
     def _hear(self, seconds: float) -> None:
         self.heard_s = seconds
