@@ -39,7 +39,8 @@ def _root(
     pass
 
 
-def _add_verbs() -> None:
+def add_verbs() -> None:
+    """Give the program its verbs, in the order of its help."""
     from voxface.cli import (
         animate,
         articulation,
@@ -93,7 +94,7 @@ def defaults() -> dict[str, Any]:
 
 def main() -> None:
     """Entry point of the program."""
-    _add_verbs()
+    add_verbs()
     try:
         app(prog_name="voxface", auto_envvar_prefix="VOXFACE", default_map=defaults())
     except VoxfaceError as error:
