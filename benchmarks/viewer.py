@@ -29,6 +29,8 @@ def main() -> None:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if not chromium or not shutil.which("node"):
         sys.exit("the viewer is measured in Chromium, by node: one of them is missing (tools/system-packages.sh)")
+    if not (ROOT / "web" / "node_modules" / "playwright-core").is_dir():
+        sys.exit("the viewer is measured by playwright-core, which is missing: npm ci in web/ first")
     with viewing(SAMPLE, "--no-browser", "--port", "0", cwd=ROOT) as (_, port):
         command = ["node", ROOT / "web" / "tests" / "measure.mjs", f"http://127.0.0.1:{port}/", chromium]
         found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)

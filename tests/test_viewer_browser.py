@@ -195,14 +195,15 @@ def test_a_recording_is_a_film_with_sound(found: Found, folder: Path) -> None:
 
 
 def test_files_that_are_dropped(found: Found) -> None:
-    """A clip becomes B beside A; a sound is animated and becomes A; a head is shown; gains move the sliders."""
+    """A clip becomes B and A stays; a sound is animated and becomes A and B stays; a head is shown; gains move the
+    sliders."""
     after = found["drops"]["after"]
     assert found["drops"]["overlay"]
     assert (after["odd.json"]["a"], after["odd.json"]["b"]) == ("hello.flac", "odd.json")
     assert "not ARKit's and move nothing: wings." in after["odd.json"]["rows"][0]
     assert after["none.json"]["rows"] == ["none.json has 0 frames: there is nothing to play."]
     assert (after["half.csv"]["b"], after["half.csv"]["comparing"]) == ("half.csv (2)", True)
-    assert (after["again.flac"]["a"], after["again.flac"]["b"]) == ("again.flac", None)
+    assert (after["again.flac"]["a"], after["again.flac"]["b"]) == ("again.flac", "half.csv (2)")
     assert after["other.glb"]["rows"] == [
         "other.glb is shown; V brings back voxface's own head. "
         "It lacks 1 of the 52 channels, which stay still: tongueOut."

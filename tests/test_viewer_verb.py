@@ -94,7 +94,8 @@ def test_files_that_cannot_be_shown_end_it_before_it_serves(tmp_path: Path) -> N
 
 
 def test_what_is_given_is_told_by_content(tmp_path: Path) -> None:
-    """Sound, clip, neither: by their bytes; a clip's own sound is found beside it, in its folder only."""
+    """Sound, clip, neither: by their bytes; a clip's own sound is found beside it, in its folder only, else a
+    note says that it is missing."""
     clip = make(90)
     (tmp_path / "hello.flac").write_bytes(SAMPLE.read_bytes())
     (tmp_path / "deep").mkdir()
@@ -111,10 +112,12 @@ def test_what_is_given_is_told_by_content(tmp_path: Path) -> None:
         (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n")
         with pytest.raises(ClipError, match=r"picture\.png: no clip in a format that is known"):
             session.open(tmp_path / "picture.png")
-    for name in ("deep/far.json", "none.json"):
+    for name, sound in (("deep/far.json", "hello.flac"), ("none.json", "no.wav")):
         with Session() as session:
             session.open(tmp_path / name)
             assert session.showing.common is None
+            (note,) = session.showing.notes
+            assert f"{Path(name).name} names the sound {sound}, which is not beside it" in note
     (tmp_path / "bad.toml").write_text("[gain]\nwings = 1\n", encoding="utf-8")
     with pytest.raises(UsageError, match="is no ARKit channel"):
         Session(gains=str(tmp_path / "bad.toml"))

@@ -209,37 +209,41 @@ export class App {
       this.desk.setGains(await named(file, async () => fromToml(await file.text())));
       this.#turn();
     } else if (what === "head") {
-      this.#tellHead(file.name, await named(file, async () => this.stage.load(await glbOf(file), 0)));
+      this.#tellHead(file.name, await named(file, async () => this.stage.load(await file.arrayBuffer(), 0)));
       this.change();
     } else if (what === "clip") {
-      const { clip } = await api.readClip(file, this.#view.a?.id ?? "", (share) => this.#wait(`Reading ${file.name}…`, share));
-      await this.#add(clip, true);
+      const { a } = this.#view;
+      const { clip } = await api.readClip(file, a?.id ?? "", (share) => this.#wait(`Reading ${file.name}…`, share));
+      await this.#add(clip, a, 1);
     } else {
-      await this.#add(await this.#animated(file), this.#sound === null);
+      const { a, b } = this.#view;
+      const stays = b ?? (this.#sound ? null : a); // a clip that was silent is looked at with its sound
+      await this.#add(await this.#animated(file, stays), stays, 0);
     }
   }
 
-  /** Let the server animate a sound, and tell how far it is. */
-  async #animated(file: File): Promise<api.ClipInfo> {
+  /** Let the server animate a sound, and tell how far it is; `stays` is still shown then. */
+  async #animated(file: File, stays: Clip | null): Promise<api.ClipInfo> {
     let gone = 0;
     const watch = setInterval(async () => {
       const seconds = gone < 1 ? null : await api.fetchProgress().catch(() => null);
       if (seconds !== null && this.#view.waiting) this.#wait(`Animating ${file.name}… ${seconds.toFixed(0)} s`, null);
     }, PROGRESS_MS);
     try {
-      return (await api.animate(file, this.#view.a?.id ?? "", (share) => this.#wait(`Sending ${file.name}…`, (gone = share)))).clip;
+      const sent = (share: number): void => this.#wait(`Sending ${file.name}…`, (gone = share));
+      return (await api.animate(file, stays?.id ?? "", sent)).clip;
     } finally {
       clearInterval(watch);
     }
   }
 
-  /** A new clip is B beside a single one, where that makes sense; else it is A alone. */
-  async #add(info: api.ClipInfo, beside: boolean): Promise<void> {
-    const alone = this.#view.clips.find((clip) => clip.id === this.#view.a?.id);
+  /** Show a new clip in its slot beside the one that stays; alone it is A. */
+  async #add(info: api.ClipInfo, stays: Clip | null, slot: Slot): Promise<void> {
     this.#set({ clips: (await api.fetchSession()).clips }); // the server forgets the oldest
-    const compared = beside && alone;
-    await (compared ? this.show(alone, info) : this.show(info, null));
-    if (!compared) this.seek(0);
+    const other = this.#view.clips.find((clip) => clip.id === stays?.id) ?? null;
+    const isB = slot === 1 && other !== null;
+    await (isB ? this.show(other, info) : this.show(info, other));
+    if (!isB) this.seek(0);
     this.banner.whisper(`${info.label}: ${info.frames} frames.`);
   }
 
@@ -288,11 +292,6 @@ export class App {
     const { a, b } = this.#view;
     writePlace({ seconds: this.player.now(), camera: this.stage.view ?? "", a: a?.id ?? "", b: b?.id ?? "" });
   }
-}
-
-async function glbOf(file: File): Promise<ArrayBuffer> {
-  if (/\.gltf$/i.test(file.name)) throw new Error("a .gltf needs other files beside it. Export one .glb.");
-  return file.arrayBuffer();
 }
 
 /** What `work` gives; its errors with the name of the file. */

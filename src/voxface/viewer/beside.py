@@ -1,4 +1,4 @@
-"""The sound that a clip names, where it lies beside the clip."""
+"""The sound that a clip names, which should lie beside the clip."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 _HEAD_BYTES = 1 << 16
 
 
-def sound_beside(clip: Path) -> Path | None:
-    """The file in the clip's folder that has the name under "audio" in its JSON header; None: none named, none there.
+def named_sound(clip: Path) -> Path | None:
+    """Where the file must lie that is named under "audio" in the clip's JSON header, or None where none is named.
 
     Only the last part of the name counts: a clip does not choose folders. Animation JSON and JSONL say it before
     their frames, so the first bytes are enough.
@@ -24,12 +24,12 @@ def sound_beside(clip: Path) -> Path | None:
     except (ValueError, RecursionError):
         return None
     name = audio.get("name") if isinstance(audio, dict) else None
-    sound = clip.parent / Path(name.replace("\\", "/")).name if isinstance(name, str) and name else None
-    return sound if sound and _is_file(sound) else None
+    return clip.parent / Path(name.replace("\\", "/")).name if isinstance(name, str) and name else None
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
+    """Whether it is there; a name that no file can have is not."""
     try:
         return path.is_file()
-    except (OSError, ValueError):  # a name that no file can have
+    except (OSError, ValueError):
         return False

@@ -18,7 +18,7 @@ from voxface.errors import VoxfaceError
 from voxface.export.reading import open_clip
 from voxface.face.clip import FaceClip
 from voxface.viewer import loading
-from voxface.viewer.beside import sound_beside
+from voxface.viewer.beside import is_file, named_sound
 from voxface.viewer.shown import Showing, Shown, Sound, audio_peaks
 
 MOST_CLIPS = 8
@@ -63,7 +63,8 @@ class Session:
 
     def open(self, path: str | Path, name: str | None = None) -> Loaded:
         """Show a file, told apart by its content: a sound or video is animated, everything else must be a clip. The
-        sound that a clip names is taken where it lies beside it, unless there is one already.
+        sound that a clip names is taken where it lies beside it, unless there is one already; a note tells where it
+        does not.
 
         Raises: VoxfaceError: the file is neither, or damaged.
         """
@@ -71,8 +72,11 @@ class Session:
         if _is_sound(path):
             return self.animate(path, name)
         loaded = self.read(path, name)
-        if not self.showing.common and (sound := sound_beside(path)):
+        sound = None if self.showing.common else named_sound(path)
+        if sound and is_file(sound):
             self.listen(sound)
+        elif sound and sound.name not in {known.name for known in self.showing.sounds}:
+            self._note(f"{path.name} names the sound {sound.name}, which is not beside it: give it with --audio.")
         return loaded
 
     def animate(self, path: Path, name: str | None = None, keep: str = "") -> Loaded:
@@ -172,6 +176,10 @@ class Session:
         samples, rate_hz = loading.samples_of(wav)
         peaks = audio_peaks(samples, rate_hz)
         return Sound(f"s{self.showing.made + 1}", name, wav, rate_hz, len(samples), peaks)
+
+    def _note(self, text: str) -> None:
+        with self._loading:
+            self._change(replace(self.showing, notes=(*self.showing.notes, text)))
 
     def _change(self, after: Showing) -> None:
         """Show this from now on, and remove the files of sounds that nothing needs any more."""

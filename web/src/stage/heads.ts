@@ -24,11 +24,13 @@ export interface OpenedHead {
   readonly foreign: boolean;
 }
 
-/** The box of what moves on our own head, measured: all of it, or only what vowels and blinks move. */
+/** The box of what moves on our own head, measured: all of it, or only what vowels and blinks move. What is within
+ * NEAR of it stays as it is. */
 const OUR_BOX = {
   whole: { size_m: 0.17, middle: new Vector3(0, -0.002, 0.057) },
   vowels: { size_m: 0.14, middle: new Vector3(0, -0.017, 0.058) },
 };
+const NEAR = 0.1; // of its size
 
 /**
  * Read a head.
@@ -51,7 +53,7 @@ export async function openHead(bytes: ArrayBuffer, looks: Looks): Promise<Opened
   gltf.scene.traverse((object) => dress(object as Mesh, ours ? looks : null));
   root.updateMatrixWorld(true);
   const puppet = new Puppet(root, targets, await neckOf(gltf, json, ours));
-  if (!ours) fit(puppet);
+  fit(puppet);
   return { puppet, report: reportOf(puppet, [...meshes]), foreign: !ours };
 }
 
@@ -121,7 +123,9 @@ function fit(puppet: Puppet): void {
   const size = box.getSize(new Vector3());
   const ours = matched.length > 0 ? OUR_BOX.whole : OUR_BOX.vowels;
   const scale = ours.size_m / Math.max(size.x, size.y, 1e-6);
-  puppet.root.position.copy(box.getCenter(new Vector3())).multiplyScalar(-scale).add(ours.middle);
+  const middle = box.getCenter(new Vector3());
+  if (Math.abs(scale - 1) < NEAR && middle.distanceTo(ours.middle) < NEAR * ours.size_m) return;
+  puppet.root.position.copy(middle).multiplyScalar(-scale).add(ours.middle);
   puppet.root.scale.setScalar(scale);
 }
 
