@@ -10,7 +10,7 @@ from voxface.head.sculpt import EYE
 from voxface.stream import Array
 
 BLACK = np.array([0.018, 0.010, 0.007])
-LONGEST = 0.0023  # metres
+LONGEST = 0.0027  # metres
 WING = np.array([0.0011, 0.0005, -0.0006])  # metres that they reach over the outer corner
 TAPER = 0.00008  # metres: half the thickness of that end
 
@@ -26,7 +26,7 @@ def lashes(rim: Array, inner: Array) -> tuple[Piece, Array]:
     up = np.array([0.25, 0.8, 0.0]) * (1 - 0.5 * along)[:, None]
     body = np.sin(np.pi * along)[:, None]
     base = rim + away * (0.0003 + 0.0006 * body) + up * 0.0008 * body
-    tip = rim + away * 0.0005 + _length(along)[:, None] * (away + up * 0.8)
+    tip = rim + away * 0.0005 + _length(along)[:, None] * (away + up * 0.6)
     under = inner + away * 0.0004
     tip[0] += WING
     base[0], under[0] = tip[0] + TAPER * up[0], tip[0] - TAPER * up[0]
@@ -39,5 +39,5 @@ def lashes(rim: Array, inner: Array) -> tuple[Piece, Array]:
 def _length(along: Array) -> Array:
     """Metres: longest in the outer half, short but there towards the inner corner."""
     arch = np.sin(np.pi * np.clip(along * 0.85 + 0.12, 0, 1)) ** 0.7
-    found: Array = LONGEST * np.maximum(arch * (1 - 0.65 * along), 0.22 * (1 - along**6))
+    found: Array = LONGEST * np.maximum(arch * (1 - 0.40 * along), 0.22 * (1 - along**6))
     return found

@@ -12,8 +12,8 @@ from voxface.stream import Array
 EYE_COLUMNS = 40
 EYE_RINGS = 11  # from inside the lid (0, 1), its edge (2, 3), to the bone
 FOLD = 6  # the ring in the fold of the upper lid
-TURN = 0.10  # the eye's opening looks this much outwards, radians
-OPENING = 0.86  # half its width, radians
+TURN = 0.19  # the eye's opening looks this much outwards, radians
+OPENING = 0.95  # half its width, radians
 UPPER_LID, LOWER_LID = 0.305, 0.395  # how far the lids are apart from the middle, radians
 BESIDE_NOSE = 0.0080  # metres from the middle: no ring comes nearer to the ridge of the nose
 GROW = (0.045, 0.11, 0.19, 0.28, 0.38, 0.49, 0.60)  # radians from the lid's edge to each ring on the skin

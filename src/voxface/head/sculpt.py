@@ -7,7 +7,7 @@ import numpy as np
 from voxface.head.geometry import Vector
 from voxface.stream import Array
 
-EYE = np.array([0.0318, 0.035, 0.0625])  # centre of the left eyeball
+EYE = np.array([0.0318, 0.035, 0.0668])  # centre of the left eyeball
 EYE_RADIUS = 0.0188
 LID_RADIUS = 0.0200
 MOUTH_Y = -0.0365
