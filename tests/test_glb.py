@@ -167,6 +167,7 @@ WRONG: dict[str, tuple[str, Callable[[dict[str, Any]], object]]] = {
     "a name twice": ("no named morph targets", lambda it: _mesh(it)["extras"]["targetNames"].append("jawOpen")),
     "more names than targets": ("53 names for 52", lambda it: _mesh(it)["extras"]["targetNames"].append("more")),
     "no mesh": ("no named morph targets", lambda it: it["meshes"].clear()),
+    "no skin": ("has no skin", lambda it: it.pop("skins")),
     "other joints": ("joints neck, head", lambda it: it["nodes"][1].update(name="Hips")),
     "moved nodes": ("moves its nodes", lambda it: it["nodes"][2].update(translation=[0, 1, 0])),
     "other materials": ("skin, eyes, mouth, hair", lambda it: it["materials"][0].update(name="leather")),

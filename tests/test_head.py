@@ -146,3 +146,19 @@ def test_the_sheet_shows_every_pose(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     told = json.loads(sys.stdout.getvalue())  # type: ignore[attr-defined]
     assert (tmp_path / "poses.png").read_bytes().startswith(b"\x89PNG")
     assert (told["poses"], told["width"], told["height"]) == (68, 10 * 68 - 4, 7 * 68 - 4)
+
+
+@pytest.mark.parametrize("library", ["av", "PIL"])
+def test_the_sheet_asks_for_its_extra_before_it_draws(
+    library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line says what to install, and nothing else is said."""
+    for name in (library, "moderngl"):  # moderngl: drawing would warn of it
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(SystemExit) as end:
+        verbs.sheet(tmp_path / "poses.png", size=65)
+    assert end.value.code == 4
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("error[E-MISSING]")
+    assert "voxface[render]" in said
+    assert "\n" not in said

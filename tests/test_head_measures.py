@@ -132,6 +132,19 @@ def test_a_target_outside_its_region_is_told(head: Head) -> None:
     assert found["jawOpen"].outside == 0
 
 
+def test_a_head_of_other_names_is_measured(head: Head) -> None:
+    """Targets that nobody knows have no region; one whose partner is missing is as far off as it moves."""
+    other = Head(head.parts, tuple(f"blendShape1.jaw_{number}" for number in range(len(ARKIT))))
+    assert reach(other, landmarks(head)) == {}
+    found = {finding.what: finding for finding in report.measure(other)}
+    assert found["ARKit targets missing"].value == len(ARKIT)
+    skin = head.part("skin")
+    moves = np.zeros_like(skin.moves[:1])
+    moves[0, 300] = (0, 0.001, 0)
+    alone = Head((replace(skin, moves=moves),), ("mouthSmileLeft",))
+    assert target_errors(alone) == {"mouthSmileLeft": pytest.approx(0.001)}
+
+
 def test_crossings_of_balls() -> None:
     """Balls apart and a ball inside a ball do not cross; balls that overlap do, along the circle where they meet; a
     surface does not cross itself at its own edges."""

@@ -77,10 +77,11 @@ def sheet(
 ) -> None:
     """Draw the head at rest and every target at 1 on one sheet."""
     with running(quiet, verbose, debug, json) as out:
-        from voxface.audio.movie import write_png
+        from voxface.audio.movie import encoders, write_png
         from voxface.head.shipped import load_head
         from voxface.render.poses import pose_sheet
 
+        encoders()  # before anything is drawn for nothing
         head = load_head(file)
         picture = pose_sheet(head, size=size, columns=columns, camera=camera)
         write_png(output, picture)

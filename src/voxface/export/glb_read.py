@@ -146,6 +146,8 @@ def _model(store: _Store, path: str | Path) -> MorphFile:
     names = tuple(meshes[0].get("extras", {}).get("targetNames", ())) if meshes else ()
     if not names or not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
         _refuse(path, "has no named morph targets (extras.targetNames of its first mesh).")
+    if not store.document.get("skins"):
+        _refuse(path, f"has no skin: our heads turn by the joints {', '.join(JOINTS)}. `voxface view` shows any GLB.")
     joints = [store.item("nodes", joint).get("name") for joint in store.item("skins", 0)["joints"]]
     if tuple(joints) != JOINTS:
         _refuse(path, f"must hang on the joints {', '.join(JOINTS)}; it has {', '.join(map(str, joints))}.")

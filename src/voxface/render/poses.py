@@ -23,9 +23,8 @@ def pose_sheet(
     Raises: MissingDependencyError: Pillow is not installed.
     """
     wanted = [("at rest", {}), *((name, {name: 1.0}) for name in head.targets)] if poses is None else poses
-    drawn = []
-    for name, weights in wanted:
-        picture = still(head, weights, size=(size, size), camera=camera, gl=gl).copy()
-        label(name, (size, size)).put_on(picture)
-        drawn.append(picture)
+    badges = [label(name, (size, size)) for name, _ in wanted]  # first: a missing library is told before any drawing
+    drawn = [still(head, weights, size=(size, size), camera=camera, gl=gl).copy() for _, weights in wanted]
+    for picture, badge in zip(drawn, badges, strict=True):
+        badge.put_on(picture)
     return sheet(drawn, columns)

@@ -42,7 +42,7 @@ def rest_errors(part: Part) -> tuple[Array, Array]:
 
 def target_errors(head: Head) -> dict[str, float]:
     """For every target how far, at most, its moves (metres) are from the mirror image of its partner's, where a vertex
-    has a mirror image (hair may be parted).
+    has a mirror image (hair may be parted). A partner that the head lacks moves nothing.
 
     `jawLeft` moves to a side and its partner is `jawRight`; `jawOpen` is its own partner.
     """
@@ -50,8 +50,9 @@ def target_errors(head: Head) -> dict[str, float]:
     for part in head.parts:
         other = mirrored(part)
         alike = np.abs(part.positions * FLIP - part.positions[other]).max(1) < ALIKE
-        for row, name in enumerate(head.targets):
-            opposite = part.moves[head.targets.index(partner(name))]
-            error = np.abs(part.moves[row] * FLIP - opposite[other])[alike].max(initial=0)
+        moves = dict(zip(head.targets, part.moves, strict=True))
+        for name in head.targets:
+            opposite = moves.get(partner(name), np.zeros_like(moves[name]))
+            error = np.abs(moves[name] * FLIP - opposite[other])[alike].max(initial=0)
             errors[name] = max(errors[name], float(error))
     return errors

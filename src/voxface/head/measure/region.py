@@ -42,9 +42,9 @@ _ACROSS = {"mouth": 0.6, "nose": 0.4, "cheek": 0.3, "brow": 0.35, "eye": 0.0}
 """How far over the middle a target of one side may reach, in half distances of the eyes: lips are one piece."""
 
 
-def box_of(target: str) -> Box:
-    """Raises: KeyError: no region is known for such a name."""
-    return _BOXES[max((start for start in _BOXES if target.startswith(start)), key=len, default="")]
+def box_of(target: str) -> Box | None:
+    """None: no region is known for such a name."""
+    return _BOXES.get(max((start for start in _BOXES if target.startswith(start)), key=len, default=""))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,18 +59,20 @@ class Reach:
 def reach(head: Head, at: Landmarks) -> dict[str, Reach]:
     """For every target of a known name."""
     points = np.concatenate([part.positions for part in head.parts]).astype(np.float64)
-    away = ~np.array([_inside(points, at, name) for name in head.targets])
     found = {}
     for row, name in enumerate(head.targets):
+        box = box_of(name)
+        if box is None:
+            continue
         lengths = np.concatenate([np.linalg.norm(part.moves[row], axis=1) for part in head.parts])
-        outside = np.where(away[row], lengths, 0)
+        outside = np.where(_inside(points, at, name, box), 0, lengths)
         found[name] = Reach(float(lengths.max()), float(outside.max()), points[outside.argmax()])
     return found
 
 
-def _inside(points: Array, at: Landmarks, target: str) -> Array:
+def _inside(points: Array, at: Landmarks, target: str, box: Box) -> Array:
     """Which points lie in a target's region, (points,) bool."""
-    box, eye = box_of(target), at.eyes[1]
+    eye = at.eyes[1]
     x = points[:, 0] / eye[0]
     y = (points[:, 1] - at.mouth[1]) / (eye[1] - at.mouth[1])
     z = points[:, 2] - at.mouth[2]
