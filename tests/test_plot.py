@@ -189,10 +189,21 @@ def test_faces_stand_at_even_times_or_at_phones() -> None:
     assert face_strip([open_jaw], (0.1,), (48, 64), cameras=("front", "mouth")).pictures[0].shape == (131, 48, 3)
 
 
+def test_channels_that_the_head_lacks_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Curves of any name are drawn; that they move no face is one warning."""
+    write(FaceClip(np.eye(30, 2, dtype=np.float32), ("jawOpen", "wink"), 30.0), tmp_path / "c.npz")
+    plot(str(tmp_path / "c.npz"), str(tmp_path / "c.svg"), channels="all", json=True)
+    said = json.loads(capsys.readouterr().out)
+    assert said["lanes"] == ["jawOpen", "wink"]
+    (told,) = said["warnings"]
+    assert re.search(r"W-CHANNELS.*c\.npz has 1 channels that the head lacks, which do not move it: wink", told)
+
+
 def test_what_cannot_be_drawn_is_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No frames, an empty span, a name nobody knows, NaN, no such place or kind of picture: one line, with its code."""
     write(make(60), tmp_path / "c.csv")
     write(make(0), tmp_path / "none.json")
+    write(FaceClip(np.zeros((3, 1), np.float32), ("antenna",), 30.0), tmp_path / "odd.npz")
     (tmp_path / "nan.jsonl").write_text(
         '{"format": "voxface-frames", "version": 1, "fps": 30, "names": ["jawOpen"]}\n{"weights": [NaN]}\n'
     )
@@ -201,6 +212,7 @@ def test_what_cannot_be_drawn_is_said_in_one_line(tmp_path: Path, capsys: pytest
     cases = [
         ("E-CLIP", "0 frames", {"source": str(tmp_path / "none.json")}),
         ("E-CLIP", "NaN", {"source": str(tmp_path / "nan.jsonl")}),
+        ("E-RIG-MISSING", "no channel that the head has", {"source": str(tmp_path / "odd.npz")}),
         ("E-USAGE", "nothing to draw there", {"source": clip, "first": 7.0}),
         ("E-USAGE", "no channel is called 'jawOpn'", {"source": clip, "channels": "jawOpn"}),
         ("E-USAGE", r"\.png, \.svg, \.pdf", {"source": clip, "output": "x.gif"}),

@@ -186,9 +186,10 @@ def test_pngs_are_exact(tmp_path: Path) -> None:
     (tmp_path / "noise.png").write_bytes(png(noise))
     np.testing.assert_array_equal(pictures_of(tmp_path / "noise.png")[1][0], noise)
     clip = talking(tmp_path / "x.npz", 0.8)
-    run(clip, tmp_path / "strip.png", at=[0.0, 0.79, 1.0])
+    answer = run(clip, tmp_path / "strip.png", at=[0.0, 0.79, 1.0])
     strip = pictures_of(tmp_path / "strip.png")[1][0].astype(int)
     assert strip.shape == (64, 3 * 64 + 2 * 4, 3)
+    assert answer["size"] == [3 * 64 + 2 * 4, 64]
     assert run(clip, tmp_path / "p_%03d.png", fps=5.0)["pictures"] == 6
     names = sorted(path.name for path in tmp_path.glob("p_*.png"))
     assert names == [f"p_{k:03d}.png" for k in range(6)]
@@ -199,7 +200,7 @@ def test_two_faces_stand_side_by_side_with_their_names(tmp_path: Path) -> None:
     """--compare shows INPUT to the left, labelled with the names of the files; each moves as its own clip says."""
     one, other = talking(tmp_path / "captured.npz", 0.4), talking(tmp_path / "predicted.npz", 9.0)
     answer = run(one, tmp_path / "both.png", compare=str(other), size="96", at=[0.0, 1.0], camera="mouth")
-    assert answer["size"] == [192, 96]
+    assert answer["size"] == [2 * 192 + 4, 96]
     picture = pictures_of(tmp_path / "both.png")[1][0].astype(int)
     before, after = picture[:, :192], picture[:, 196:]
     assert np.abs(before[:, :96] - after[:, :96]).mean() > 3 * np.abs(before[:, 96:] - after[:, 96:]).mean()
@@ -326,6 +327,17 @@ def test_ctrl_c_ends_a_long_film_and_leaves_nothing(tmp_path: Path) -> None:
     assert program.wait(60) == 130, program.stderr.read()
     program.stderr.close()
     assert [path.name for path in tmp_path.iterdir()] == ["x.npz"]
+
+
+@pytest.mark.parametrize(("output", "words"), [("x.gif", "no file is left"), ("%d.png", "made so far stay")])
+def test_it_is_told_what_an_interrupt_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], output: str, words: str
+) -> None:
+    """One file is whole or absent; of a row of pictures those that are there stay."""
+    monkeypatch.setattr("voxface.cli.render._ESTIMATE_AFTER_S", 0.0)
+    monkeypatch.setattr("voxface.cli.render._LONG_S", 0.0)
+    render(str(talking(tmp_path / "x.npz", 0.8, seconds=0.2)), str(tmp_path / output), size="32")
+    assert words in capsys.readouterr().err
 
 
 def test_without_h264_another_codec_is_taken_with_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

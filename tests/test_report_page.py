@@ -22,7 +22,7 @@ from tests.test_evaluation import recording, sound
 from tests.test_quality_report import HOSTILE, Page
 from voxface.cli.report import report
 from voxface.dataset.recording import Recording
-from voxface.errors import VoxfaceError
+from voxface.errors import OutputError, VoxfaceError
 from voxface.evaluation import kept as kept_file
 from voxface.evaluation import page_faces
 from voxface.evaluation.baselines import loudness_db
@@ -186,6 +186,7 @@ def test_clips_from_files_are_compared(tmp_path: Path) -> None:
     page = page_at(tmp_path / "r.html")
     assert "lip-gap r 1.000; best lag +0 ms: 1.000" in page.text
     assert "captured.json and predicted.csv" in page.text
+    assert "the second face is late" in page.text
     (curves,) = [one for one in page.all("div") if one.get("class") == "curves"]
     gap = rig_gap(captured.weights, captured.channels)
     np.testing.assert_allclose(gap_of(curves["data-gap0"]), gap, atol=6e-4)
@@ -250,6 +251,23 @@ def test_without_pyav_the_page_has_curves_and_no_faces(
     assert (len(page.all("img")), len(page.all("article"))) == (0, 1)
 
 
+def test_without_safetensors_the_page_has_tables_and_no_clips(
+    evaluation: tuple[Path, list[Recording]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A missing library costs the clips of an evaluation, not its tables; page and program say what to install."""
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    report([str(evaluation[0])], tmp_path / "r.html", faces=False)
+    words = "no clips of after: they need the library safetensors, which is not installed: pip install"
+    assert words in capsys.readouterr().err
+    page = page_at(tmp_path / "r.html")
+    assert words in page.text.replace("No clips", "no clips")
+    assert "Every clip, worst first" in page.text
+    assert not page.all("article")
+
+
 def test_hostile_names_stay_text(tmp_path: Path) -> None:
     """Names of clips, groups, predictors and files cannot become markup, script or template."""
     folder, _ = evaluated(tmp_path / "e", name=HOSTILE, group=HOSTILE)
@@ -291,6 +309,7 @@ def test_what_cannot_be_shown_is_said_in_one_line(
     (tmp_path / "cut" / "report.json").write_text(json.dumps(values))
     (tmp_path / "cut" / FILE).write_bytes((folder / FILE).read_bytes()[:500])
     write(make(0), tmp_path / "none.json")
+    write(FaceClip(np.zeros((3, 1), np.float32), ("antenna",), 30.0), tmp_path / "odd.npz")
     write(make(60, start_s=0.0), tmp_path / "c.json")
     write(make(60, start_s=50.0), tmp_path / "later.json")
     page = tmp_path / "r.html"
@@ -301,6 +320,7 @@ def test_what_cannot_be_shown_is_said_in_one_line(
         ("E-DATASET", "damaged", ["cut"], {}),
         ("E-INPUT", "report.json", ["empty"], {}),
         ("E-CLIP", "0 frames", ["none.json"], {}),
+        ("E-RIG-MISSING", "no channel that the head has", ["odd.npz"], {}),
         ("E-CLIP", "the first clip has no frame", ["c.json", "later.json"], {}),
         ("E-INPUT", "cannot read", ["gone.csv"], {}),
         ("E-USAGE", "have their own", ["newer"], {"audio": "x.wav"}),
@@ -314,6 +334,14 @@ def test_what_cannot_be_shown_is_said_in_one_line(
         said = capsys.readouterr().err.strip()
         assert re.fullmatch(rf"error\[{code}\]: .*{what}.*", said), said
     assert not page.exists()
+
+
+def test_the_place_is_tried_before_anything_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Minutes of drawing are not spent for a page that nobody can write."""
+    monkeypatch.setattr("voxface.evaluation.page.card", lambda *one: pytest.fail("drawn"))
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError):
+        write_page(tmp_path / "file" / "r.html", [], [shown_clips(["c"], [make(3)], NO_SOUND)])
 
 
 def test_clips_of_an_evaluation_of_another_kind_are_refused(tmp_path: Path) -> None:

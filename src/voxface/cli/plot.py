@@ -63,13 +63,14 @@ def plot(
 ) -> None:
     """Draw the channels of a face over its sound: lanes, phones, mel and wave on one clock, faces above."""
     with running(quiet, verbose, debug, json) as out:
-        from voxface.cli.shown import face_of
+        from voxface.cli.shown import check_faces, face_of
         from voxface.figure import PNG_DPI, figure_format
 
         figure_format(output)
         shown = [face_of(source, audio, bundle, fps)]
         if compare is not None:
             shown.append(face_of(compare, None, bundle, fps))
+        check_faces(shown)
         wanted = Wanted(channels, phones, first, last, faces, tuple(camera.split(",")), width / PNG_DPI, title)
         _draw(out, shown, wanted, output)
 

@@ -59,7 +59,7 @@ def render(
         from voxface.audio.movie import encoders
         from voxface.head.shipped import load_head
         from voxface.render.scene import view_named
-        from voxface.render.video import fitting, is_numbered, suffix_of
+        from voxface.render.video import fitting, is_numbered, suffix_of, write_still
 
         suffix = suffix_of(output)
         encoders()  # before speech is animated for nothing
@@ -72,10 +72,11 @@ def render(
         shown = [_face(source, audio, bundle)] + ([_face(compare, None, bundle)] if compare else [])
         film = _film(load_head(head), shown, suffix, fps, start, stop, view=view, head_motion=head_motion, gl=gl)
         if suffix == ".png" and not is_numbered(output):
-            count = _still(film, output, at)
+            times_s = at or [film.start_s]
+            count, size_px = len(times_s), write_still(film, output, times_s)
         else:
-            count = _film_file(out, film, output, _sound(shown, suffix, audio))
-        _report(out, film, output, count, time.perf_counter() - began)
+            count, size_px = _film_file(out, film, output, _sound(shown, suffix, audio)), film.size
+        _report(out, film, output, count, size_px, time.perf_counter() - began)
 
 
 def _keep_inputs(output: str, inputs: list[str]) -> None:
@@ -132,22 +133,20 @@ def _sound(shown: list[Face], suffix: str, audio: str | None) -> str | bytes | N
     return next((face.sound for face in shown if face.sound), None)
 
 
-def _still(film: Film, output: str, at: list[float] | None) -> int:
-    from voxface.render.video import write_still
-
-    return write_still(film, output, at or [film.start_s])
-
-
 def _film_file(out: Output, film: Film, output: str, sound: str | bytes | None) -> int:
-    from voxface.render.video import write
+    from voxface.render.video import is_numbered, write
 
-    with _moving(out, film.count) as moved:
+    stays = "and the pictures made so far stay" if is_numbered(output) else "and no file is left"
+    with _moving(out, film.count, stays) as moved:
         return write(film, output, sound, moved)
 
 
 @contextmanager
-def _moving(out: Output, count: int) -> Iterator[Callable[[int], None]]:
-    """A bar of pictures; and one line where it will take long, since nobody may be watching the bar."""
+def _moving(out: Output, count: int, stays: str) -> Iterator[Callable[[int], None]]:
+    """A bar of pictures; and one line where it will take long, since nobody may be watching the bar.
+
+    stays: what is left on the disk if it is interrupted.
+    """
     began, told = 0.0, False
     with out.progress("render", count, "pictures") as bar:
 
@@ -159,19 +158,21 @@ def _moving(out: Output, count: int) -> Iterator[Callable[[int], None]]:
             if not told and now - began > _ESTIMATE_AFTER_S:
                 told, left = True, (now - began) / (done - 1) * (count - done)
                 if left > _LONG_S:
-                    out.say(f"{count} pictures take about {clock_text(left)}; Ctrl-C ends it and leaves no file.")
+                    out.say(f"{count} pictures take about {clock_text(left)}; Ctrl-C ends it {stays}.")
 
         yield moved
 
 
-def _report(out: Output, film: Film, output: str, count: int, seconds: float) -> None:
+def _report(out: Output, film: Film, output: str, count: int, size: tuple[int, int], seconds: float) -> None:
+    """size: of the file's pictures, pixels."""
     from voxface.render.pictures import painter
 
     drawn_by = painter(film.head, film.view, film.gl).name
-    width, height = film.view.size
-    what = f"{count} pictures of {width * len(film.clips)}x{height}" if count > 1 else f"{width}x{height}"
+    what = f"{size[0]}x{size[1]}"
+    if count > 1:
+        what = f"{count} pictures of {what}" if size == film.size else f"a strip of {count}, {what}"
     out.say(f"{one_line(output)}: {what} in {seconds:.1f} s, by {drawn_by}")
     out.result(
-        "", output=output, pictures=count, fps=film.fps, size=[width * len(film.clips), height],
+        "", output=output, pictures=count, fps=film.fps, size=list(size),
         start_s=film.start_s, seconds=round(seconds, 3), renderer=drawn_by,
     )  # fmt: skip

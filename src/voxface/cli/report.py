@@ -47,11 +47,14 @@ def report(
         faces = faces and _can_draw(out)
         evaluations = [read_evaluation(folder) for folder in folders if not is_run(folder)]
         runs = [read_run(folder) for folder in folders if is_run(folder)]
+        for one in evaluations:
+            if one.lacks:
+                out.say(f"no clips of {one.name}: {one.lacks}")
         shown = _shown(files, audio, bundle, fps)
         out.say(f"drawing {output} ...")
         write_page(output, evaluations, shown, runs, clips, faces)
         size = output.stat().st_size
-        text = f"{output}: {size / 1e6:.1f} MB"
+        text = f"{output}: " + (f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB")
         out.result(text, output=str(output), bytes=size, evaluations=len(evaluations), runs=len(runs), clips=len(shown))
 
 
@@ -71,12 +74,13 @@ def _shown(files: list[str], audio: str | None, bundle: str, fps: float | None) 
     """A single clip alone; of several, every one beside the first."""
     import numpy as np
 
-    from voxface.cli.shown import face_of, is_clip_file
+    from voxface.cli.shown import check_faces, face_of, is_clip_file
     from voxface.evaluation.page_likeness import compared
 
     faces = [face_of(name, audio if is_clip_file(name) else None, bundle, fps) for name in files]
     if not faces:
         return []
+    check_faces(faces)
     sound = next((face.sound for face in faces if face.sound), None)
     samples = np.zeros(0, np.float32) if sound is None else _samples(sound)
     first = faces[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,15 @@ def face_of(source: str, audio: str | None = None, bundle: str = "default", fps:
     from voxface.runtime.animate import animate
 
     return Face(Path(source).name, animate(source, fps=60.0 if fps is None else fps, bundle=bundle), source)
+
+
+def check_faces(faces: Sequence[Face]) -> None:
+    """Whether our head can show them. Raises, warns: as `film.check_clip`."""
+    from voxface.head.shipped import load_head
+    from voxface.render.film import check_clip
+
+    for face in faces:
+        check_clip(face.clip, face.name, load_head())
 
 
 def is_clip_file(source: str) -> bool:

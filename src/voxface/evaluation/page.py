@@ -17,14 +17,14 @@ from typing import Any
 
 from voxface.audio.flac import flac
 from voxface.dataset.report_html import Html, join, tag
-from voxface.errors import DatasetError, InputError
+from voxface.errors import DatasetError, InputError, MissingDependencyError
 from voxface.evaluation import page_tables as tables
 from voxface.evaluation import report
 from voxface.evaluation.kept import FILE as CLIPS_FILE
 from voxface.evaluation.kept import Kept, load_kept
 from voxface.evaluation.page_clip import Shown, shown_kept, shown_window, sound_part
 from voxface.evaluation.page_curves import part_curves, whole_curve
-from voxface.evaluation.page_likeness import channels_apart
+from voxface.evaluation.page_likeness import LIKENESS_NOTE, channels_apart
 from voxface.evaluation.page_runs import Run, run_section
 from voxface.files import atomic_write
 from voxface.timebase import SAMPLE_RATE_HZ
@@ -41,11 +41,13 @@ class Evaluation:
     name:   of the folder
     values: report.json
     kept:   clips to look at; empty where the folder has none
+    lacks:  what must be installed to read them; empty where they were read
     """
 
     name: str
     values: Mapping[str, Any]
     kept: tuple[Kept, ...]
+    lacks: str = ""
 
     @property
     def groups(self) -> Mapping[str, Any]:
@@ -66,13 +68,20 @@ def read_evaluation(folder: str | Path) -> Evaluation:
     if values.get("version", report.VERSION) != report.VERSION:  # those before version 1 have none
         text = f"{path} is an evaluation of version {values['version']}; this voxface reads {report.VERSION}."
         raise DatasetError(text, hint="Update voxface, or run voxface evaluate again.", source=str(path))
-    clips = Path(folder) / CLIPS_FILE
-    found = Evaluation(Path(folder).resolve().name, values, load_kept(clips) if clips.exists() else ())
+    found = Evaluation(Path(folder).resolve().name, values, *_kept(Path(folder) / CLIPS_FILE))
     try:
         evaluation_section(found)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise DatasetError(f"{path} is damaged: {error!r}.", hint=_HINT, source=str(path)) from error
     return found
+
+
+def _kept(path: Path) -> tuple[tuple[Kept, ...], str]:
+    """Its clips, and what must be installed to read them."""
+    try:
+        return (load_kept(path) if path.exists() else ()), ""
+    except MissingDependencyError:
+        return (), "they need the library safetensors, which is not installed: pip install 'voxface[render]'."
 
 
 _HINT = "Give a folder that `voxface evaluate -o FOLDER` wrote."
@@ -107,13 +116,20 @@ def write_page(
     Raises: OutputError, LimitError: the place cannot be written. MissingDependencyError: faces need
         PyAV.
     """
+    with atomic_write(path, "w") as file:  # first: a bad place is told before minutes of drawing
+        file.write(_page(evaluations, shown, runs, most, with_faces))
+
+
+def _page(
+    evaluations: Sequence[Evaluation], shown: Sequence[Shown], runs: Sequence[Run], most: int, with_faces: bool
+) -> str:
     worst = _worst(evaluations[-1], most - len(shown)) if evaluations else []
     cards = [*shown[:most], *worst]
     anchors = {(one.group, one.name): f"clip{place}" for place, one in enumerate(cards)}
     titles = [str(one.values["title"]) for one in evaluations[-1:]] or [*(shown[0].labels if shown else [runs[0].name])]
     here = Path(__file__).parent
     style, script = ((here / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    page = Template((here / "page.html").read_text(encoding="utf-8")).substitute(
+    return Template((here / "page.html").read_text(encoding="utf-8")).substitute(
         policy=_policy(style, script),
         title=join(" and ".join(titles)),
         style=style,
@@ -122,8 +138,6 @@ def write_page(
         about_clips=_about_clips(evaluations, shown, cards),
         clips=join(*(card(one, f"clip{place}", with_faces) for place, one in enumerate(cards))),
     )
-    with atomic_write(path, "w") as file:
-        file.write(page)
 
 
 def _policy(style: str, script: str) -> str:
@@ -187,12 +201,15 @@ def _about_clips(evaluations: Sequence[Evaluation], shown: Sequence[Shown], card
     """How many of the clips are shown, under a heading where there are tables before."""
     if not evaluations:
         words = f"{len(cards)} of {len(shown)} clips are shown."
-        return tag("p", words, class_="note") if len(cards) < len(shown) else Html()
+        told = tag("p", words, class_="note") if len(cards) < len(shown) else Html()
+        means = tag("p", LIKENESS_NOTE) if any(len(one.clips) > 1 for one in cards) else Html()
+        return join(told, _folded("What the numbers mean", means))
     last, own = evaluations[-1], len(cards) - min(len(shown), len(cards))
     total = sum(group["clips"] for group in last.groups.values())
     words = f"{own} of {total} clips, the worst of the {len(last.kept)} that were kept."
     if not last.kept:
         words = f"{last.name} has no {CLIPS_FILE}: run voxface evaluate again to see its clips."
+        words = f"No clips of {last.name}: {last.lacks}" if last.lacks else words
     return join(tag("h2", "Clips"), tag("p", words, class_="note"))
 
 

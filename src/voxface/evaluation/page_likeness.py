@@ -13,9 +13,18 @@ from voxface.evaluation.page_clip import Shown, shown_clips
 from voxface.evaluation.page_tables import table
 from voxface.evaluation.text import lag_text, number_text
 from voxface.face.clip import FaceClip
+from voxface.face.gap import CLOSED_BELOW
 from voxface.stream import Array
 
 _MAX_LAG_S = 0.2
+
+LIKENESS_NOTE = (
+    "The lip gap is jawOpen − mouthClose + an eighth of mouthLowerDown and mouthUpperUp on both sides: 0 is shut "
+    f"(below {CLOSED_BELOW} counts as closed), about 1 wide open; r tells how alike two gaps move (1: as one, 0: not "
+    "at all); best lag is the shift at which r is highest (+: the second face is late, −: it is early); apart is the "
+    "mean distance of the two gaps."
+)
+"""The numbers of `likeness` for whoever sees them first."""
 
 
 def compared(names: Sequence[str], clips: Sequence[FaceClip], samples: Array) -> Shown:

@@ -46,12 +46,18 @@ class Film:
 
     def __post_init__(self) -> None:
         for clip, name in zip(self.clips, self.names, strict=True):
-            _check(clip, name, self.head)
+            check_clip(clip, name, self.head)
         if self.count < 1:
             raise UsageError(
                 f"nothing is there to see from {self.start_s:g} s to {self.stop_s:g} s.",
                 hint=f"{self.names[0]} has frames from {self.clips[0].start_s:g} s to {end_s(self.clips[0]):g} s.",
             )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of a picture with all its faces, pixels."""
+        width, height = self.view.size
+        return width * len(self.clips), height
 
     @property
     def count(self) -> int:
@@ -87,7 +93,13 @@ def end_s(clip: FaceClip) -> float:
     return clip.start_s + clip.duration_s
 
 
-def _check(clip: FaceClip, name: str, head: Head) -> None:
+def check_clip(clip: FaceClip, name: str, head: Head) -> None:
+    """Whether a clip can be shown on a head. Warns (W-CHANNELS) of channels that the head lacks.
+
+    Args:
+        name: of its file, for messages.
+    Raises: ClipError: it has no frames. RigMismatchError: the head has none of its channels.
+    """
     if not len(clip):
         raise ClipError(f"{name} has 0 frames; there is no face to show.", source=name)
     unknown = [channel for channel in clip.channels if channel not in head.targets]
@@ -97,9 +109,10 @@ def _check(clip: FaceClip, name: str, head: Head) -> None:
             hint="The head moves by the 52 ARKit names, such as jawOpen.", source=name,
         )  # fmt: skip
     if unknown:
-        text = f"{name} has {len(unknown)} channels that the head lacks, which are left out: {_some(unknown)}."
+        text = f"{name} has {len(unknown)} channels that the head lacks, which do not move it: {_some(unknown)}."
         warnings.warn(InputWarning("W-CHANNELS", text), stacklevel=4)
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") if names else "none"
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return ", ".join(names[:8]) + more if names else "none"

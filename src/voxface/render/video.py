@@ -83,9 +83,10 @@ def write(film: Film, path: str, sound: str | bytes | None = None, moved: Moved 
     return film.count
 
 
-def write_still(film: Film, path: str, times_s: Sequence[float]) -> int:
+def write_still(film: Film, path: str, times_s: Sequence[float]) -> tuple[int, int]:
     """Write one PNG of the faces at given times of the audio clock, several as a strip from left to right.
 
+    Returns: its width and height in pixels.
     Raises: UsageError: a time before the film or after it. OutputError: the place cannot be written.
     """
     outside = [time_s for time_s in times_s if not film.start_s <= time_s <= film.stop_s]
@@ -93,8 +94,9 @@ def write_still(film: Film, path: str, times_s: Sequence[float]) -> int:
         hint = f"It goes from {film.start_s:g} s to {film.stop_s:g} s."
         raise UsageError(f"{film.names[0]} shows nothing at {outside[0]:g} s.", hint=hint)
     pictures = list(film.pictures(np.asarray(times_s)))
-    write_png(path, sheet(pictures, len(pictures)))
-    return len(pictures)
+    strip = sheet(pictures, len(pictures))
+    write_png(path, strip)
+    return strip.shape[1], strip.shape[0]
 
 
 def is_numbered(path: str) -> bool:
