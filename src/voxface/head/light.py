@@ -32,7 +32,7 @@ class Shade:
 SHADES = {
     "skin": Shade(0.50, 0.92, 1.00),
     "eyes": Shade(0.30, 0.36, 0.36),
-    "mouth": Shade(0.05, 0.08, 0.08),
+    "mouth": Shade(0.00, 0.02, 0.04),
     "hair": Shade(0.70, 0.78, 0.80),
     "cloth": Shade(0.95, 0.85, 0.80),
 }

@@ -13,7 +13,10 @@ from voxface.stream import Array
 
 ENAMEL, GUM = np.array([1.00, 0.85, 0.60]), np.array([0.42, 0.12, 0.11])
 TONGUE, BAG_RED = np.array([0.56, 0.155, 0.125]), np.array([0.30, 0.055, 0.048])
-FRONT, BACK = 0.080, 0.040  # metres: in front of FRONT all has its own colour, behind BACK it is dark
+HARD, SOFT = (0.080, 0.040), (0.088, 0.050)
+"""Of teeth, and of tongue and bag, metres: ahead of the first number they have their own colour, behind the second they
+are dark."""
+DARKEST = 0.10  # of their colours, at the back of the mouth
 ARC = np.radians(80.0)  # half of the arch that holds the teeth
 SQUARE = 0.45  # of the arch: 1 is half an ellipse, less is flatter in front
 CURVE = 0.0030  # metres by which the bite rises from the front teeth to the last ones
@@ -35,8 +38,8 @@ class Arch:
     up: int
 
 
-UPPER = Arch(0.0246, 0.0838, 0.0520, MOUTH_Y - 0.0040, 0.0098, 0.0010, 1)
-LOWER = Arch(0.0232, 0.0812, 0.0510, MOUTH_Y - 0.0043, 0.0072, 0.0014, -1)
+UPPER = Arch(0.0246, 0.0838, 0.0520, MOUTH_Y - 0.0030, 0.0098, 0.0010, 1)
+LOWER = Arch(0.0232, 0.0812, 0.0510, MOUTH_Y - 0.0056, 0.0072, 0.0014, -1)
 
 ROWS = (
     # share of the tooth's length from its edge, metres in front of the arch, is it gum
@@ -63,7 +66,8 @@ def teeth(arch: Arch) -> Piece:
         colours.append(np.where(gum, GUM, ENAMEL * (1 - 0.10 * gap[:, None])) + 0 * along[:, None])
     triangles = grid(len(ROWS), columns, turned=np.arange(columns - 1) >= columns // 2)
     opposite = np.arange(len(ROWS) * columns).reshape(-1, columns)[:, ::-1].ravel()
-    return _darkened(np.stack(points), np.stack(colours), triangles[:, ::-1] if arch.up > 0 else triangles, opposite)
+    triangles = triangles[:, ::-1] if arch.up > 0 else triangles
+    return _darkened(np.stack(points), np.stack(colours), triangles, opposite, HARD)
 
 
 TIP, ROOT = 0.0755, 0.0340  # metres: how far to the front the tongue begins and ends
@@ -88,20 +92,21 @@ def tongue() -> Piece:
     opposite = (columns // 2 - np.arange(columns)) % columns
     opposite = (np.arange(rows)[:, None] * columns + opposite).ravel()
     right = np.abs(np.arange(columns) - columns // 2 + 0.5) < columns // 4
-    return _darkened(points, TONGUE + 0 * points, grid(rows, columns, True, right)[:, ::-1], opposite)
+    return _darkened(points, TONGUE + 0 * points, grid(rows, columns, True, right)[:, ::-1], opposite, SOFT)
 
 
 def bag_paint(points: Array) -> Array:
     """Colours (n, 3) of the inside of the cheeks, palate and throat."""
-    return BAG_RED * _dark(points[:, 2])[:, None]
+    return BAG_RED * _dark(points[:, 2], SOFT)[:, None]
 
 
-def _darkened(points: Array, colours: Array, triangles: Array, opposite: Array) -> Piece:
+def _darkened(points: Array, colours: Array, triangles: Array, opposite: Array, reach: tuple[float, float]) -> Piece:
     points, colours = points.reshape(-1, 3), colours.reshape(-1, 3)
-    return Piece(points, colours * _dark(points[:, 2])[:, None], triangles, opposite)
+    return Piece(points, colours * _dark(points[:, 2], reach)[:, None], triangles, opposite)
 
 
-def _dark(depth: Array) -> Array:
+def _dark(depth: Array, reach: tuple[float, float]) -> Array:
     """Factor of colours: little light comes to the back of a mouth."""
-    found: Array = 0.10 + 0.90 * step(BACK, FRONT, depth)
+    front, back = reach
+    found: Array = DARKEST + (1 - DARKEST) * step(back, front, depth)
     return found
