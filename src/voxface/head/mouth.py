@@ -11,7 +11,7 @@ from voxface.head.piece import Piece
 from voxface.head.sculpt import MOUTH_Y
 from voxface.stream import Array
 
-ENAMEL, GUM = np.array([1.00, 0.85, 0.60]), np.array([0.42, 0.12, 0.11])
+ENAMEL, GUM = np.array([1.00, 0.85, 0.62]), np.array([0.42, 0.12, 0.11])
 TONGUE, BAG_RED = np.array([0.56, 0.155, 0.125]), np.array([0.30, 0.055, 0.048])
 HARD, SOFT = (0.080, 0.040), (0.088, 0.050)
 """Of teeth, and of tongue and bag, metres: ahead of the first number they have their own colour, behind the second they

@@ -180,8 +180,8 @@ def funnel(at: Places) -> Array:
     q = np.minimum(np.abs(p[:, 0]) / HALF_WIDTH, 1)
     middle = 1 - q**2
     move = vector(wide, 0, 0, 0.0062) + vector(lips * middle, 0, 0, 0.0048)
-    move[:, 0] -= 0.52 * narrowed(at)
-    move[:, 1] += lips * (0.25 + 0.75 * middle) * -(up * 0.0032 + (1 - up) * 0.0050) * np.sqrt(np.clip(1 - q**4, 0, 1))
+    move[:, 0] -= 0.46 * narrowed(at)
+    move[:, 1] += lips * (0.55 + 0.45 * middle) * -(up * 0.0032 + (1 - up) * 0.0050) * np.sqrt(np.clip(1 - q**4, 0, 1))
     flare = np.interp(at.lip_ring, [BAG - 1, BAG, BAG + 1, BAG + 2, BORDER, BORDER + 2], [0, 0.8, 1, 0.6, 0.0, 0])
     return move + levelled(at, 0.0030) + vector(np.where(at.lip_ring < BAG - 1, 0, flare) * middle, 0, 0, 0.0022)
 
@@ -193,7 +193,7 @@ def pucker(at: Places) -> Array:
     q = np.minimum(np.abs(p[:, 0]) / HALF_WIDTH, 1)
     move = vector(wide, 0, 0, 0.0058) + vector(lips * (1 - 0.6 * q**2), 0, 0, 0.0062)
     move += levelled(at, 0.0008) + vector(lips, 0, -0.0038, 0)  # the upper lip covers its teeth
-    move[:, 0] -= 0.54 * narrowed(at)
+    move[:, 0] -= 0.50 * narrowed(at)
     return move - towards_line(at) * (0.16 * (1 - 0.5 * q**2))[:, None]
 
 
