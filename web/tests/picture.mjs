@@ -1,13 +1,13 @@
 // A picture of the page; see tools/viewer_pictures.py.
 //
-//   node picture.mjs URL CHROMIUM dark|light SECONDS OUT.png
+//   node picture.mjs URL CHROMIUM dark|light SECONDS OUT.png WIDTH HEIGHT
 
 import { chromium } from "playwright-core";
 
-const [, , url, executablePath, colorScheme, seconds, path] = process.argv;
+const [, , url, executablePath, colorScheme, seconds, path, width, height] = process.argv;
 const FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking"];
 const browser = await chromium.launch({ executablePath, args: FLAGS });
-const viewport = { width: 1280, height: 800 };
+const viewport = { width: Number(width), height: Number(height) };
 const page = await browser.newPage({ viewport, colorScheme, reducedMotion: "reduce" });
 await page.goto(`${url}#t=${seconds}`);
 const isSeen = () => window.voxface?.app.firstPictureMs != null && window.voxface.app.view.a !== null;
