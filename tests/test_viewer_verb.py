@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import time
 import tomllib
 from contextlib import suppress
 from pathlib import Path
@@ -46,8 +47,11 @@ def test_speech_is_shown_in_the_browser_until_ctrl_c(tmp_path: Path) -> None:
             assert [(clip["label"], clip["fps"], clip["frames"]) for clip in found["clips"]] == [
                 ("hello.flac", 30, 135)
             ]
+            deadline = time.monotonic() + 20
             while not told.exists():
                 assert process.poll() is None
+                assert time.monotonic() < deadline, "the browser was never opened"
+                time.sleep(0.01)
             assert told.read_text(encoding="utf-8").strip() == f"http://127.0.0.1:{port}/"
             assert len(list(temporary.glob("voxface*"))) == 1
             assert ended(process, signal.SIGINT)[0] == 0
