@@ -7,6 +7,7 @@ Scripts match on `code` and on the exit code of the command line:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -32,6 +33,11 @@ class VoxfaceError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         """Survives pickling between worker processes."""
         return _rebuild, (type(self), self.message, self.hint, self.source)
+
+
+def some_of(names: Sequence[str], most: int) -> str:
+    """The first names for a message, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _rebuild(kind: type[VoxfaceError], message: str, hint: str, source: str) -> VoxfaceError:

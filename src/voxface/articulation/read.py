@@ -13,7 +13,7 @@ from voxface.articulation.labels import Label, in_order, refuse
 from voxface.articulation.names import SCHEMES, stress_of
 from voxface.articulation.phones import VOWELS, Phone, canonical_phone
 from voxface.articulation.textgrid import is_textgrid, refuse_praat, textgrid_labels
-from voxface.errors import InputError, InputWarning, LimitError
+from voxface.errors import InputError, InputWarning, LimitError, some_of
 
 NEUTRAL = "ax"
 """What a label of no known phone is taken for: the mouth a little open, ready to follow its neighbours."""
@@ -76,9 +76,8 @@ def _phones(labels: Sequence[Label], path: str | Path, meaning: Callable[[str], 
 
 def _warn(unknown: dict[str, int], path: str | Path) -> None:
     if unknown:
-        named = ", ".join(f"{name!r} ({count}x)" for name, count in list(unknown.items())[:8])
-        more = f" and {len(unknown) - 8} more" if len(unknown) > 8 else ""
-        message = f"{path}: {sum(unknown.values())} labels are no known phone, taken for schwa: {named}{more}."
+        named = some_of([f"{name!r} ({count}x)" for name, count in unknown.items()], 8)
+        message = f"{path}: {sum(unknown.values())} labels are no known phone, taken for schwa: {named}."
         warnings.warn(InputWarning("W-PHONES", message), stacklevel=4)
 
 

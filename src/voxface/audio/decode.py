@@ -137,14 +137,14 @@ class _Cut:
             raise AudioTruncatedError(f"{self.name} {text}.", hint=hint, source=self.name)
         warnings.warn(InputWarning("W-TRUNCATED", f"{self.name} {text}; using what there is."), stacklevel=3)
 
-    def tellcut_text(self, frames: int) -> None:
+    def tell_short(self, frames: int) -> None:
         """Compare the number of frames with what the header said."""
         if self._expected is not None and frames < self._expected:
             self.tell(cut_text(frames / self._rate_hz, self._expected / self._rate_hz))
 
     def check_end(self, frames: int, reader: _Reader) -> None:
         """What only the end of the recording shows."""
-        self.tellcut_text(frames)
+        self.tell_short(frames)
         if complaint := reader.complaint(frames):
             self.tell(complaint)
 

@@ -57,6 +57,7 @@ def render(
     """Show a face: a film with its sound, a GIF or pictures."""
     with running(quiet, verbose, debug, json) as out:
         from voxface.audio.movie import encoders
+        from voxface.cli.shown import face_of
         from voxface.head.shipped import load_head
         from voxface.render.scene import view_named
         from voxface.render.video import fitting, is_numbered, suffix_of, write_still
@@ -69,7 +70,7 @@ def render(
         view = view_named(camera, light, parsed_size(size), background)
         view = replace(view, size=fitting(view.size, suffix))
         began = time.perf_counter()
-        shown = [_face(source, audio, bundle)] + ([_face(compare, None, bundle)] if compare else [])
+        shown = [face_of(source, audio, bundle)] + ([face_of(compare, None, bundle)] if compare else [])
         film = _film(load_head(head), shown, suffix, fps, start, stop, view=view, head_motion=head_motion, gl=gl)
         if suffix == ".png" and not is_numbered(output):
             times_s = at or [film.start_s]
@@ -91,15 +92,6 @@ def parsed_size(text: str) -> tuple[int, int]:
     if len(sides) > 2 or not all(side.isascii() and side.isdigit() and len(side) < 7 for side in sides):
         raise UsageError(f"{text!r} is no size.", hint="Give pixels, such as 512 or 1280x720.")
     return int(sides[0]), int(sides[-1])
-
-
-def _face(source: str, audio: str | None, bundle: str) -> Face:
-    from voxface.cli.shown import face_of
-
-    if source == "-":
-        hint = "Save the sound to a file first."
-        raise UsageError("speech is read twice, for the face and for the film; - can be read once.", hint=hint)
-    return face_of(source, audio, bundle)
 
 
 def _film(

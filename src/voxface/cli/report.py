@@ -91,8 +91,6 @@ def _shown(files: list[str], audio: str | None, bundle: str, fps: float | None) 
 def _samples(path: str | bytes) -> Array:
     """(n,) float32 at 16 kHz."""
     from voxface.audio.decode import read_audio
-    from voxface.audio.resample import Resampler
-    from voxface.stream import run_whole
+    from voxface.audio.resample import to_16k
 
-    samples, rate_hz = read_audio(path)
-    return run_whole(Resampler(rate_hz), samples)
+    return to_16k(*read_audio(path))

@@ -44,12 +44,12 @@ def face_of(source: str, audio: str | None = None, bundle: str = "default", fps:
         from voxface.export.formats import read
 
         return Face(Path(source).name, read(source, fps=fps), audio)
-    if audio is not None:
-        hint = "Leave out --audio, or give a clip file: csv, json, jsonl, npz."
-        raise UsageError(f"{source} is speech, which brings its own sound.", hint=hint, source=source)
     if source == "-":
         hint = "Save the sound to a file first."
         raise UsageError("speech is read twice, for the face and for the sound; - can be read once.", hint=hint)
+    if audio is not None:
+        hint = "Leave out --audio, or give a clip file: csv, json, jsonl, npz."
+        raise UsageError(f"{source} is speech, which brings its own sound.", hint=hint, source=source)
     from voxface.runtime.animate import animate
 
     return Face(Path(source).name, animate(source, fps=60.0 if fps is None else fps, bundle=bundle), source)

@@ -10,7 +10,7 @@ from pathlib import Path
 from voxface.dataset.manifest import Entry, Manifest, load_manifest
 from voxface.dataset.recording import SPLITS, Recording
 from voxface.dataset.store import read_facts, read_spoken
-from voxface.errors import DatasetError, InputError, InputWarning, UsageError
+from voxface.errors import DatasetError, InputError, InputWarning, UsageError, some_of
 
 MOST_NAMED = 20
 """Recordings that a message names; there may be thousands."""
@@ -98,7 +98,7 @@ def _fault(folder: Path, entry: Entry) -> str | None:
 
 def _without(manifest: Manifest, lost: Mapping[str, str], folder: Path, skip: bool) -> Manifest:
     named = [f"{name} ({fault})" for name, fault in lost.items()]
-    some = ", ".join(named[:MOST_NAMED]) + (f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else "")
+    some = some_of(named, MOST_NAMED)
     text = f"{len(lost)} of {len(manifest.entries)} recordings of {folder} are missing or changed: {some}"
     if not skip or len(lost) == len(manifest.entries):
         raise DatasetError(f"{text}.", hint=_HINT, source=str(folder))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from voxface.dataset.recording import SPLITS
-from voxface.errors import DatasetError, UsageError
+from voxface.errors import DatasetError, UsageError, some_of
 
 _FORMS = "Forms: sha256:900,50 (recordings), speaker:8,1 (speakers), shares such as sha256:0.9,0.05, or all:test."
 
@@ -149,5 +149,4 @@ def check_no_leak(items: Sequence[Item], splits: Sequence[str], shared_speakers:
 
 
 def _some(names: set[str]) -> str:
-    ordered = sorted(names)
-    return ", ".join(ordered[:6]) + (f" and {len(ordered) - 6} more" if len(ordered) > 6 else "")
+    return some_of(sorted(names), 6)

@@ -117,9 +117,9 @@ def _sliced(clip: FaceClip, chosen: slice, start_s: float) -> FaceClip:
 def _on_grid(first: FaceClip, name: str, clip: FaceClip) -> FaceClip:
     """A clip at the times of the first; not seen where it has no frame."""
     to = first.times_s
-    seen = (to >= clip.start_s - 1e-6) & (to < clip.start_s + clip.duration_s)
+    seen = (to >= clip.start_s - 1e-6) & (to < clip.end_s)
     if not seen.any():
-        span = f"{clip.start_s:.2f} to {clip.start_s + clip.duration_s:.2f} s"
+        span = f"{clip.start_s:.2f} to {clip.end_s:.2f} s"
         raise ClipError(f"{name} goes from {span}, where the first clip has no frame.", source=name)
     known = clip.seen if clip.seen.any() else np.ones(len(clip), bool)
     nearest = np.clip(np.rint((to - clip.start_s) * clip.fps).astype(int), 0, len(clip) - 1)

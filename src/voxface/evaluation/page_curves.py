@@ -103,9 +103,8 @@ def _between(x: Array, one: Array, other: Array) -> str:
     edges = np.flatnonzero(np.diff(np.concatenate([[0], known.astype(np.int8), [0]]))).reshape(-1, 2)
     pieces = []
     for first, last in edges.tolist():
-        there, back = slice(first, last), slice(first, last)
-        forth = path(x[there], one[there])
-        pieces.append(forth + "L" + path(x[back][::-1], other[back][::-1])[1:] + "z")
+        here = slice(first, last)
+        pieces.append(path(x[here], one[here]) + "L" + path(x[here][::-1], other[here][::-1])[1:] + "z")
     return "".join(pieces) or "M0 0"
 
 

@@ -76,6 +76,11 @@ class FaceClip:
         return frame_time_s(len(self), self.fps)
 
     @property
+    def end_s(self) -> float:
+        """When the last frame ends, on the audio clock."""
+        return self.start_s + self.duration_s
+
+    @property
     def times_s(self) -> Array:
         """(frames,) float64: when each frame is, on the audio clock."""
         return self.start_s + np.arange(len(self)) / float(exact_rate(self.fps))

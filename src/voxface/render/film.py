@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from voxface.errors import ClipError, InputWarning, RigMismatchError, UsageError
+from voxface.errors import ClipError, InputWarning, RigMismatchError, UsageError, some_of
 from voxface.face.clip import FaceClip
 from voxface.head.head import Head
 from voxface.render.labels import label
@@ -50,7 +50,7 @@ class Film:
         if self.count < 1:
             raise UsageError(
                 f"nothing is there to see from {self.start_s:g} s to {self.stop_s:g} s.",
-                hint=f"{self.names[0]} has frames from {self.clips[0].start_s:g} s to {end_s(self.clips[0]):g} s.",
+                hint=f"{self.names[0]} has frames from {self.clips[0].start_s:g} s to {self.clips[0].end_s:g} s.",
             )
 
     @property
@@ -85,12 +85,7 @@ def span_s(clips: Sequence[FaceClip], with_sound: bool) -> tuple[float, float]:
     """From when to when a film of clips goes by default, on the audio clock: from second 0 if it has sound, else from
     the first frame; to the end of the last one."""
     first = 0.0 if with_sound else min(clip.start_s for clip in clips)
-    return first, max(end_s(clip) for clip in clips)
-
-
-def end_s(clip: FaceClip) -> float:
-    """When a clip ends, on the audio clock."""
-    return clip.start_s + clip.duration_s
+    return first, max(clip.end_s for clip in clips)
 
 
 def check_clip(clip: FaceClip, name: str, head: Head) -> None:
@@ -105,14 +100,9 @@ def check_clip(clip: FaceClip, name: str, head: Head) -> None:
     unknown = [channel for channel in clip.channels if channel not in head.targets]
     if len(unknown) == len(clip.channels):
         raise RigMismatchError(
-            f"{name} has no channel that the head has; it has {_some(unknown)}.",
+            f"{name} has no channel that the head has; it has {some_of(unknown, 8) or 'none'}.",
             hint="The head moves by the 52 ARKit names, such as jawOpen.", source=name,
         )  # fmt: skip
     if unknown:
-        text = f"{name} has {len(unknown)} channels that the head lacks, which do not move it: {_some(unknown)}."
+        text = f"{name} has {len(unknown)} channels that the head lacks, which do not move it: {some_of(unknown, 8)}."
         warnings.warn(InputWarning("W-CHANNELS", text), stacklevel=4)
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return ", ".join(names[:8]) + more if names else "none"

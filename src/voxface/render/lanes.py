@@ -90,7 +90,7 @@ def choose(wanted: Sequence[str], clips: Sequence[FaceClip]) -> tuple[str, ...]:
         wanted: names of channels in any spelling, wildcards as mouth*, groups of GROUPS, lipGap, all.
     Raises: UsageError: one of them names no curve of these clips.
     """
-    known = tuple(dict.fromkeys(name for clip in clips for name in curve_names(clip)))
+    known = _known_curves(clips)
     chosen: dict[str, None] = {}
     for one in wanted:
         matching = _matching(one.strip(), known)
@@ -102,7 +102,7 @@ def choose(wanted: Sequence[str], clips: Sequence[FaceClip]) -> tuple[str, ...]:
 
 def most_moving(clips: Sequence[FaceClip]) -> tuple[str, ...]:
     """The curves that say most: the lip gap, then in every group those that move most, and their other side."""
-    known = tuple(dict.fromkeys(name for clip in clips for name in curve_names(clip)))
+    known = _known_curves(clips)
     moves = {name: max(_range(curve(clip, name)) for clip in clips) for name in known}
     chosen = [LIP_GAP] if LIP_GAP in known else []
     for group in GROUPS:
@@ -129,6 +129,11 @@ def thinned(times: Array, values: Array, most: int) -> tuple[Array, Array]:
     at = np.sort(np.stack([low, high], axis=1), axis=1) + np.arange(len(whole))[:, None] * stretch
     at = np.minimum(at.ravel(), len(values) - 1)
     return times[at], values[at]
+
+
+def _known_curves(clips: Sequence[FaceClip]) -> tuple[str, ...]:
+    """The curves that any of the clips has."""
+    return tuple(dict.fromkeys(name for clip in clips for name in curve_names(clip)))
 
 
 def _title(pair: str, names: Sequence[str]) -> str:

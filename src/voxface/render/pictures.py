@@ -140,5 +140,5 @@ def _row(head: Head, weights: Array | Mapping[str, float]) -> Array:
     unknown = [name for name in weights if name not in head.targets]
     if unknown:
         raise UsageError(f"this head has no target {', '.join(unknown)}.")
-    values = np.array([weights.get(name, 0.0) for name in head.targets], np.float32)
-    return np.clip(values, 0, 1)
+    values = np.array([*weights.values()], np.float32)
+    return np.clip(head.weights([*weights], values), 0, 1)

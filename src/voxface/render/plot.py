@@ -84,7 +84,7 @@ def span_of(
     clips = [clip for clip in clips if len(clip)]
     if not clips:
         raise ClipError("the clip has 0 frames; there is nothing to draw.")
-    start, end = min(0.0, *(clip.start_s for clip in clips)), max(clip.start_s + clip.duration_s for clip in clips)
+    start, end = min(0.0, *(clip.start_s for clip in clips)), max(clip.end_s for clip in clips)
     first = start if first_s is None else max(first_s, start)
     last = end if last_s is None else min(last_s, end)
     if not first < last:

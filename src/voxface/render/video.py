@@ -12,7 +12,7 @@ import numpy as np
 from voxface.audio.decode import open_audio
 from voxface.audio.movie import KINDS, Sound, write_film, write_gif, write_png
 from voxface.errors import InputWarning, UsageError
-from voxface.render.film import Film, end_s
+from voxface.render.film import Film
 from voxface.render.pictures import sheet
 from voxface.stream import Array
 from voxface.timebase import clock_text
@@ -129,7 +129,7 @@ def _from(blocks: Iterable[Array], first: int) -> Iterator[Array]:
 
 def _compare_lengths(samples: int | None, rate_hz: int, film: Film, name: str) -> None:
     """Say it where the sound and the last clip end at different times."""
-    end = max(end_s(clip) for clip in film.clips)
+    end = max(clip.end_s for clip in film.clips)
     if samples is None or abs(samples / rate_hz - end) <= _NOTABLE_S:
         return
     rest = "the rest of it is left out" if samples / rate_hz > end else "silence follows"

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from voxface.errors import InputWarning, TrainingError
+from voxface.errors import InputWarning, TrainingError, some_of
 from voxface.training.data import Batch
 from voxface.training.losses import Term, masked_terms, phone_term, total
 from voxface.training.recipes import Recipe
@@ -129,11 +129,8 @@ def _skip(run: Run, batch: Batch) -> None:
     names = batch.broken() or tuple(sorted(set(batch.names)))
     for name in names:
         run.blamed[name] = run.blamed.get(name, 0) + 1
-    some = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    warnings.warn(
-        InputWarning("W-SKIPPED", f"step {run.step} was left out, its loss or gradient is not finite: {some}."),
-        stacklevel=2,
-    )
+    text = f"step {run.step} was left out, its loss or gradient is not finite: {some_of(names, 5)}."
+    warnings.warn(InputWarning("W-SKIPPED", text), stacklevel=2)
     if run.skipped > MOST_SKIPPED:
         often = sorted(run.blamed, key=lambda name: (-run.blamed[name], name))[:5]
         counts = ", ".join(f"{name} ({run.blamed[name]} times)" for name in often)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from voxface.audio.decode import AudioSource, open_audio
-from voxface.errors import InputWarning
+from voxface.errors import InputWarning, some_of
 from voxface.export.formats import read
 from voxface.face.clip import FaceClip
 from voxface.face.rig import ARKIT, canonical_name
@@ -117,7 +117,7 @@ def _fitting(clip: FaceClip, name: str) -> tuple[FaceClip, list[str]]:
     notes = [f"{name} has 0 frames: there is nothing to play."] if not len(clip) else []
     unknown = [channel for channel in clip.channels if channel not in ARKIT]
     if unknown:
-        notes.append(f"{name} has channels that are not ARKit's and move nothing: {_some(unknown)}.")
+        notes.append(f"{name} has channels that are not ARKit's and move nothing: {some_of(unknown, 6)}.")
     if unseen := int(len(clip) - clip.seen.sum()):
         notes.append(f"in {name} no face was seen in {unseen} of {len(clip)} frames.")
     if len(clip) > MOST_FRAMES:
@@ -143,7 +143,3 @@ def _noting(path: Path, name: str) -> Iterator[list[str]]:
         yield notes
     said = [one.message.message for one in caught if isinstance(one.message, InputWarning)]
     notes += [text.replace(str(path), name).removesuffix(" Say it with fps=.") for text in said]
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
