@@ -7,7 +7,7 @@ import { Desk } from "./desk/desk";
 import type { Range } from "./desk/timeline";
 import { whatIs } from "./drop";
 import { Face } from "./face";
-import { fromToml } from "./gains";
+import { fromToml, NEUTRAL } from "./gains";
 import { readPlace, writePlace } from "./place";
 import { Player } from "./stage/player";
 import { CAMERAS } from "./stage/presets";
@@ -62,7 +62,6 @@ export class App {
       seek: (seconds) => this.seek(seconds),
       loop: (range) => this.#loop(range),
       gains: () => this.#turn(),
-      select: () => undefined,
     });
     this.stage.onChange = () => this.change();
     this.stage.onLost = (text) => banner.say("error", text, "webgl");
@@ -139,7 +138,7 @@ export class App {
   }
 
   seek(seconds: number): void {
-    this.player.seek(Math.min(Math.max(seconds, 0), this.#view.durationS));
+    this.player.seek(seconds);
     this.change();
     if (!this.player.playing) this.#remember();
   }
@@ -254,7 +253,7 @@ export class App {
   }
 
   #gains(slot: number): api.Gains {
-    return slot === 0 ? this.desk.gains() : { gain: {}, offset: {} };
+    return slot === 0 ? this.desk.gains() : NEUTRAL;
   }
 
   #turn(): void {
@@ -263,8 +262,7 @@ export class App {
   }
 
   #loop(range: Range | null): void {
-    this.player.loop = range && [range[0], range[1]];
-    this.onView();
+    this.player.loop = range; // whose "state" tells the view
   }
 
   #hear(sound: api.AudioInfo | null, durationS: number): void {

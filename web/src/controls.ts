@@ -3,12 +3,12 @@
 import type { App } from "./app";
 import type { ClipInfo } from "./api";
 import { Theme } from "./desk/theme";
+import { download } from "./download";
 import { listenForFiles } from "./drop";
 import { fillHelp, listenForKeys, type Key } from "./keys";
+import { CAMERAS } from "./stage/presets";
 import { Recorder } from "./stage/record";
 import type { CameraName, LightName } from "./stage/stage";
-
-const CAMERAS: readonly CameraName[] = ["front", "three-quarter", "profile", "mouth"];
 
 export class Controls {
   readonly #app: App;
@@ -19,8 +19,8 @@ export class Controls {
   constructor(app: App) {
     this.#app = app;
     this.#recorder = new Recorder(at<HTMLCanvasElement>("stage"), app.player.sound as HTMLAudioElement);
-    this.#theme = new Theme((dark) => {
-      app.stage.theme(dark);
+    this.#theme = new Theme(() => {
+      app.stage.theme();
       app.desk.theme();
     });
     this.#buttons();
@@ -95,7 +95,7 @@ export class Controls {
       { keys: ["+", "="], shown: "+", does: "Zoom in", run: () => app.desk.zoom(0.5) },
       { keys: ["-"], shown: "−", does: "Zoom out", run: () => app.desk.zoom(2) },
       { keys: ["0"], shown: "0", does: "Show all", run: () => app.desk.fit() },
-      ...CAMERAS.map((name, at) => ({
+      ...(Object.keys(CAMERAS) as CameraName[]).map((name, at) => ({
         keys: [`${at + 1}`], shown: `${at + 1}`, does: `Camera: ${name}`, run: () => this.#camera(name),
       })),
       { keys: ["c"], shown: "C", does: "Compare A and B", run: click("compare") },
@@ -150,8 +150,9 @@ export class Controls {
   #clock(seconds: number): void {
     at("time").textContent = clock(seconds);
     const meter = at("meter");
+    if (meter.hidden) return; // its numbers are sorted anew each time that they are asked for
     const { median, high } = this.#app.stage.cost;
-    if (!meter.hidden) meter.textContent = `${median.toFixed(2)} ms a frame (95 %: ${high.toFixed(2)})`;
+    meter.textContent = `${median.toFixed(2)} ms a frame (95 %: ${high.toFixed(2)})`;
   }
 
   /** Everything that follows from what is shown. */
@@ -217,12 +218,4 @@ function clock(seconds: number): string {
   const hundredths = Math.round(seconds * 100);
   const rest = ((hundredths % 6000) / 100).toFixed(2).padStart(5, "0");
   return `${Math.floor(hundredths / 6000)}:${rest}`;
-}
-
-function download(file: Blob, name: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(file);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }

@@ -1,11 +1,8 @@
 // What the desk draws and says is what the numbers are, however long the clip.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { runnerImport } from "vite";
+import { source } from "./source.mjs";
 
-const source = async (file) =>
-  (await runnerImport(fileURLToPath(new URL(`../src/${file}`, import.meta.url)), { logLevel: "error" })).module;
 const { Curve, Rows, curvesOfPeaks } = await source("desk/series.ts");
 const { Timeline, clock, rulerStep } = await source("desk/timeline.ts");
 const { difference, tune, activity } = await source("desk/compare.ts");

@@ -2,11 +2,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { runnerImport } from "vite";
+import { source } from "./source.mjs";
 
-const source = async (file) =>
-  (await runnerImport(fileURLToPath(new URL(`../src/${file}`, import.meta.url)), { logLevel: "error" })).module;
 const { over, tidy, toToml, fromToml, tuned, NEUTRAL } = await source("gains.ts");
 const { ARKIT, REGIONS, regionOf } = await source("regions.ts");
 

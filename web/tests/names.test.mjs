@@ -1,14 +1,11 @@
 // Which channel moves which target, on heads as other tools name them; and what a VRM or a damaged file says of itself.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { fileURLToPath } from "node:url";
-import { runnerImport } from "vite";
+import { source } from "./source.mjs";
 
-const load = async (file) =>
-  (await runnerImport(fileURLToPath(new URL(`../src/stage/${file}`, import.meta.url)), { logLevel: "error" })).module;
-const { ARKIT, match, reduce } = await load("names.ts");
-const { expressionTargets, headNode, isHead, readDocument } = await load("document.ts");
-const { settled } = await load("headpose.ts");
+const { ARKIT, match, reduce } = await source("stage/names.ts");
+const { expressionTargets, headNode, isHead, readDocument } = await source("stage/document.ts");
+const { settled } = await source("stage/headpose.ts");
 
 const CASES = [
   ["jawOpen", "jawOpen", "as it is"],

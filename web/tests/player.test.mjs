@@ -1,11 +1,9 @@
 // The clock of what is seen against a sound that tells its time coarsely, stalls, is refused, breaks or ends early.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { fileURLToPath } from "node:url";
-import { runnerImport } from "vite";
+import { source } from "./source.mjs";
 
-const file = fileURLToPath(new URL("../src/stage/player.ts", import.meta.url));
-const { Player } = (await runnerImport(file, { logLevel: "error" })).module;
+const { Player } = await source("stage/player.ts");
 
 /** A sound on a clock of our own; tells its time in steps of `grain` seconds, as some browsers do. */
 class FakeSound extends EventTarget {

@@ -1,7 +1,8 @@
 // The desk under the face: sound, lanes and sliders over one stretch of time. It owns #desk of index.html.
 
 import type { Peaks } from "../api";
-import { type Clip, endS } from "../clip";
+import type { Clip } from "../clip";
+import { download } from "../download";
 import { type Gains, NEUTRAL, toToml, tuned } from "../gains";
 import type { GestureEvents } from "./gesture";
 import { readInk } from "./ink";
@@ -13,10 +14,8 @@ import { clock, type Range, Timeline, type TimeView } from "./timeline";
 import { Waveform } from "./waveform";
 
 export interface DeskEvents extends GestureEvents {
-  seek(second: number): void;
-  loop(range: Range | null): void;
-  gains(gains: Gains): void;
-  select(channel: string | null): void;
+  /** A person has moved the sliders; `Desk.gains` says where to. */
+  gains(): void;
 }
 
 /** Numbers beside the lanes change at most this often. */
@@ -31,8 +30,6 @@ export class Desk {
   private readonly lanes: Lanes;
   private readonly sliders: Sliders;
   private selected: string | null = null;
-  private soundS = 0;
-  private clips: readonly (Clip | null)[] = [null, null];
   private reading = 0; // the timer that waits to write numbers
 
   constructor(
@@ -57,27 +54,29 @@ export class Desk {
     );
     this.wire();
     wireSplit(document.getElementById("split")!, root);
-    this.tabbed("panel-channels");
     this.setClips(null, null);
+    this.setAudio(null, 0);
   }
 
   /** A: the prediction, which the sliders tune; B: what it is compared with. */
   setClips(a: Clip | null, b: Clip | null): void {
-    this.clips = [a, b];
     this.root.classList.toggle("comparing", Boolean(a && b));
     this.at<HTMLSelectElement>("order").querySelector<HTMLOptionElement>('[value="difference"]')!.disabled = !(a && b);
     this.lanes.setClips(a, b);
     this.lanes.setGains(this.gains());
     this.lanes.select(this.selected);
     this.looked();
-    this.fitDuration();
+    this.viewed();
+    this.read();
   }
 
-  /** peaks: null while they are on their way, or without sound. */
+  /** peaks: null while they are on their way, or without sound. durationS: the longest of sound and clips. */
   setAudio(peaks: Peaks | null, durationS: number): void {
-    this.soundS = durationS;
     this.waveform.setPeaks(peaks);
-    this.fitDuration();
+    this.root.classList.toggle("bare", !durationS);
+    if (durationS !== this.timeline.durationS) this.timeline.reset(durationS);
+    else this.viewed();
+    this.read();
   }
 
   /** Show the playing position; for every frame, so it moves two elements and allocates nothing. */
@@ -107,7 +106,6 @@ export class Desk {
     this.selected = channel;
     this.lanes.select(channel);
     this.sliders.select(channel);
-    this.events.select(channel);
   }
 
   /** Show `factor` times as much, around the playhead. */
@@ -135,7 +133,7 @@ export class Desk {
   }
 
   private wire(): void {
-    wireTabs(this.root.querySelector('[role="tablist"]')!, (panel) => this.tabbed(panel));
+    wireTabs(this.root.querySelector('[role="tablist"]')!);
     for (const id of ["moving", "tall"]) {
       const button = this.at(id);
       button.addEventListener("click", () => {
@@ -154,15 +152,13 @@ export class Desk {
       this.tuned();
     });
     this.at("gains-copy").addEventListener("click", () => void this.copy());
-    this.at("gains-save").addEventListener("click", () => save(toToml(this.gains()), "gains.toml"));
+    this.at("gains-save").addEventListener("click", () => {
+      download(new Blob([toToml(this.gains())], { type: "application/toml" }), "gains.toml");
+    });
   }
 
   private at<E extends HTMLElement = HTMLElement>(id: string): E {
     return this.root.querySelector<E>(`#${id}`)!;
-  }
-
-  private tabbed(panel: string): void {
-    this.root.dataset.panel = panel;
   }
 
   private looked(): void {
@@ -176,7 +172,7 @@ export class Desk {
 
   private tuned(): void {
     this.showTuned();
-    this.events.gains(this.gains());
+    this.events.gains();
   }
 
   private showTuned(): void {
@@ -199,28 +195,18 @@ export class Desk {
     setTimeout(() => (label.textContent = "Copy TOML"), 1600);
   }
 
-  /** The longest of sound and clips is the whole. */
-  private fitDuration(): void {
-    const ends = this.clips.map((clip) => (clip?.frames ? endS(clip) : 0));
-    const durationS = Math.max(this.soundS, ...ends);
-    this.root.classList.toggle("bare", !durationS);
-    if (durationS !== this.timeline.durationS) this.timeline.reset(durationS);
-    else this.viewed();
-    this.read();
-  }
-
   private viewed(): void {
     const { fromS, toS } = this.timeline.view;
     const digits = toS - fromS < 10 ? 2 : 0;
     this.at("span").textContent = `${clock(fromS, digits)} – ${clock(toS, digits)}`;
-    this.waveform?.draw();
-    this.lanes?.redraw();
+    this.waveform.draw();
+    this.lanes.redraw();
     this.placed();
   }
 
   private placed(): void {
-    this.waveform?.place();
-    this.lanes?.place();
+    this.waveform.place();
+    this.lanes.place();
   }
 
   private readonly read = (): void => {
@@ -233,12 +219,4 @@ export class Desk {
 
 function pressed(button: HTMLElement): boolean {
   return button.getAttribute("aria-pressed") === "true";
-}
-
-function save(text: string, name: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "application/toml" }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }

@@ -8,7 +8,7 @@ export interface GestureEvents {
 }
 
 /** A loop shorter than this is a click, in seconds. */
-const SHORTEST_LOOP_S = 0.03;
+export const SHORTEST_LOOP_S = 0.03;
 
 /** A finger that moved less than this, in CSS pixels, has not decided for scrubbing. */
 const SLOP = 8;

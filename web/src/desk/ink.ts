@@ -1,7 +1,7 @@
 // Colours of the page for canvases, and canvases that match the pixels of the screen.
 
 const NAMES = ["a", "a-soft", "b", "delta", "ghost", "grid", "muted", "wave"] as const;
-export type InkName = (typeof NAMES)[number];
+type InkName = (typeof NAMES)[number];
 
 export type Ink = Readonly<Record<InkName, string>>;
 

@@ -6,10 +6,10 @@ import type { TimeView } from "./timeline";
 /** Lowest and highest value of each pixel column. */
 export type Columns = readonly [Float32Array, Float32Array];
 
-/** One pair for A, one for B: all lanes are drawn with them, one after the other. */
+/** Two pairs: all lanes and the sound, which are as wide, are drawn with them, one after the other. */
 let pairs: readonly Columns[] = [];
 
-/** The columns of A's curve (slot 0) or B's (slot 1), until those of the next lane are asked for. */
+/** The columns of one curve (slot 0) or of a second beside it (slot 1), until those of the next lane are asked for. */
 export function columns(slot: 0 | 1, curve: Curve, view: TimeView, width: number): Columns {
   if (pairs[0]?.[0].length !== width) pairs = [0, 1].map(() => [new Float32Array(width), new Float32Array(width)]);
   const pair = pairs[slot]!;

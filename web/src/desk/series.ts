@@ -76,10 +76,7 @@ export class Curve {
   at(second: number): number {
     const { count, rate, startS } = this.rows;
     if (!count) return Number.NaN;
-    const place = Math.min(Math.max((second - startS) * rate, 0), count - 1);
-    const low = Math.floor(place);
-    const share = place - low;
-    return this.value(low) * (1 - share) + this.value(Math.min(low + 1, count - 1)) * share;
+    return this.between(Math.min(Math.max((second - startS) * rate, 0), count - 1));
   }
 
   /** The second of the last value. */

@@ -17,7 +17,7 @@ export class Sliders {
 
   constructor(
     private readonly list: HTMLElement,
-    private readonly changed: (gains: Gains) => void,
+    private readonly changed: () => void,
     select: (name: string) => void,
   ) {
     list.replaceChildren(heading(), ...REGIONS.map(({ id, label, channels }) => this.group(id, label, channels, select)));
@@ -69,12 +69,11 @@ export class Sliders {
     group.open = id === "jaw" || id === "mouth";
     const summary = document.createElement("summary");
     summary.textContent = label;
-    const tell = (): void => this.changed(this.gains);
-    const whole = new Row(`All of ${label.toLowerCase()}`, tell);
+    const whole = new Row(`All of ${label.toLowerCase()}`, this.changed);
     whole.element.classList.add("whole");
     this.regions.set(id, whole);
     const rows = channels.map((name) => {
-      const row = new Row(name, tell);
+      const row = new Row(name, this.changed);
       row.element.dataset.channel = name;
       row.element.addEventListener("focusin", () => select(name));
       this.rows.set(name, row);

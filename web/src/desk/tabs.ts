@@ -1,6 +1,6 @@
 // Tabs as people who use a keyboard or a screen reader expect them: one stop, arrows change.
 
-export function wireTabs(list: HTMLElement, changed: (panel: string) => void): void {
+export function wireTabs(list: HTMLElement): void {
   const tabs = [...list.querySelectorAll<HTMLElement>('[role="tab"]')];
   const show = (chosen: HTMLElement): void => {
     for (const tab of tabs) {
@@ -9,7 +9,6 @@ export function wireTabs(list: HTMLElement, changed: (panel: string) => void): v
       tab.tabIndex = on ? 0 : -1;
       document.getElementById(tab.getAttribute("aria-controls")!)!.hidden = !on;
     }
-    changed(chosen.getAttribute("aria-controls")!);
   };
   tabs.forEach((tab, index) => {
     tab.addEventListener("click", () => show(tab));

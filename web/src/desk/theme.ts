@@ -7,12 +7,12 @@ export class Theme {
   private chosen = stored();
 
   /** changed: is told at once, and at every change after. */
-  constructor(private readonly changed: (dark: boolean) => void) {
+  constructor(private readonly changed: () => void) {
     this.system.addEventListener("change", () => this.apply());
     this.apply();
   }
 
-  get dark(): boolean {
+  private get dark(): boolean {
     return this.chosen ? this.chosen === "dark" : this.system.matches;
   }
 
@@ -28,7 +28,7 @@ export class Theme {
 
   private apply(): void {
     document.documentElement.dataset.theme = this.dark ? "dark" : "light";
-    this.changed(this.dark);
+    this.changed();
   }
 }
 

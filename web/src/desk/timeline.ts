@@ -49,14 +49,9 @@ export class Timeline {
   move(cursorS: number): void {
     const followed = this.sees(this.cursorS);
     this.cursorS = cursorS;
-    if (followed && !this.sees(cursorS)) this.reveal(cursorS);
-  }
-
-  /** Show the second, a little way in from the left. */
-  reveal(second: number): void {
-    if (this.sees(second)) return;
+    if (!followed || this.sees(cursorS)) return;
     const span = this.view.toS - this.view.fromS;
-    this.show(second - span * 0.05, second + span * 0.95);
+    this.show(cursorS - span * 0.05, cursorS + span * 0.95); // a little way in from the left
   }
 
   setLoop(loop: Range | null): void {
@@ -104,6 +99,6 @@ export function clock(seconds: number, digits = 2): string {
   return hours ? `${hours}:${String(minutes % 60).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
 }
 
-export function clamp(value: number, low: number, high: number): number {
+function clamp(value: number, low: number, high: number): number {
   return Math.min(Math.max(value, low), high);
 }

@@ -1,9 +1,10 @@
 // The sound over time, with a ruler: scrub, zoom, and the two ends of the loop.
 
 import type { Peaks } from "../api";
-import { Gesture, type GestureEvents } from "./gesture";
+import { Gesture, type GestureEvents, SHORTEST_LOOP_S } from "./gesture";
 import { fresh, type Ink } from "./ink";
 import { Overlay } from "./overlay";
+import { columns } from "./pen";
 import { type Curve, curvesOfPeaks } from "./series";
 import { clock, rulerStep, type Timeline } from "./timeline";
 
@@ -16,8 +17,6 @@ export class Waveform {
   private readonly overlay: LoopOverlay;
   private curves: { low: Curve; high: Curve } | null = null;
   private loudest = 1;
-  private lows = new Float32Array(0);
-  private highs = new Float32Array(0);
   private size = { width: 0, height: 0 };
 
   /** element: role="slider" with a canvas in it. */
@@ -92,18 +91,16 @@ export class Waveform {
 
   private drawSound(context: CanvasRenderingContext2D, curves: { low: Curve; high: Curve }): void {
     const { width, height } = context.canvas;
-    if (this.lows.length !== width) [this.lows, this.highs] = [new Float32Array(width), new Float32Array(width)];
-    curves.low.columns(this.timeline.view, this.lows, this.highs);
-    const bottom = this.lows.slice();
-    curves.high.columns(this.timeline.view, this.lows, this.highs);
+    const [lows] = columns(0, curves.low, this.timeline.view, width);
+    const [, highs] = columns(1, curves.high, this.timeline.view, width);
     const top = RULER * devicePixelRatio;
     const middle = (top + height) / 2;
     const scale = ((height - top) / 2 - 2 * devicePixelRatio) / this.loudest;
     context.fillStyle = this.ink.wave;
     for (let x = 0; x < width; x++) {
-      if (Number.isNaN(bottom[x])) continue;
-      const high = middle - this.highs[x]! * scale;
-      const low = middle - bottom[x]! * scale;
+      if (Number.isNaN(lows[x])) continue;
+      const high = middle - highs[x]! * scale;
+      const low = middle - lows[x]! * scale;
       context.fillRect(x, high, 1, Math.max(low - high, devicePixelRatio));
     }
   }
@@ -122,7 +119,7 @@ class LoopOverlay extends Overlay {
   override place(): void {
     super.place();
     const { loop, durationS } = this.timeline;
-    this.handles?.forEach((handle, end) => {
+    this.handles.forEach((handle, end) => {
       handle.setAttribute("aria-valuemax", durationS.toFixed(2));
       handle.setAttribute("aria-valuenow", (loop?.[end] ?? 0).toFixed(2));
       handle.setAttribute("aria-valuetext", clock(loop?.[end] ?? 0));
@@ -140,7 +137,7 @@ class LoopOverlay extends Overlay {
       const { loop, durationS } = this.timeline;
       if (!loop) return;
       const other = loop[1 - end]!;
-      const bound = end ? Math.max(second, other + 0.03) : Math.min(second, other - 0.03);
+      const bound = end ? Math.max(second, other + SHORTEST_LOOP_S) : Math.min(second, other - SHORTEST_LOOP_S);
       const within = Math.min(Math.max(bound, 0), durationS);
       events.loop(end ? [other, within] : [within, other]);
     };

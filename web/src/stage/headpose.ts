@@ -1,9 +1,9 @@
 /** Head motion for looking at: turns as they are, places as small steps away from where the head usually is. */
+import { HEAD_NUMBERS } from "../clip";
 
 /** x, y, z in metres (relative, see `settled`), then the unit quaternion w, i, j, k; axes of SPEC C4. */
 export type HeadPose = ArrayLike<number>;
 
-export const POSE_SIZE = 7;
 const REACH = 0.03; // metres: further than this and a talking head leaves the picture
 
 /**
@@ -12,10 +12,10 @@ const REACH = 0.03; // metres: further than this and a talking head leaves the p
  */
 export function settled(rows: Float32Array): Float32Array {
   const result = rows.slice();
-  const frames = Math.floor(rows.length / POSE_SIZE);
+  const frames = Math.floor(rows.length / HEAD_NUMBERS);
   for (let axis = 0; axis < 3; axis++) {
-    const middle = median(Float32Array.from({ length: frames }, (_, frame) => rows[frame * POSE_SIZE + axis]!));
-    for (let at = axis; at < frames * POSE_SIZE; at += POSE_SIZE) {
+    const middle = median(Float32Array.from({ length: frames }, (_, frame) => rows[frame * HEAD_NUMBERS + axis]!));
+    for (let at = axis; at < frames * HEAD_NUMBERS; at += HEAD_NUMBERS) {
       result[at] = Math.max(-REACH, Math.min(REACH, rows[at]! - middle));
     }
   }

@@ -6,7 +6,6 @@ import {
   BackSide,
   BoxGeometry,
   type Camera,
-  Color,
   DirectionalLight,
   Group,
   HemisphereLight,
@@ -18,52 +17,43 @@ import {
   type WebGLRenderer,
   type WebGLRenderTarget,
 } from "three";
-import { LIGHTS, type LightName, type Triple } from "./presets";
+import { LIGHTS, type LightName } from "./presets";
 
 const LAMBERT = Math.PI; // three divides diffuse light by pi, looks.ts does not
 const MIRRORED = 0.35; // how bright the room of panels is beside the lamps
 
+const PARTS = ["key", "fill", "rim"] as const;
+
 export class Lamps {
   readonly group = new Group();
-  readonly #key = new DirectionalLight();
-  readonly #fill = new DirectionalLight();
-  readonly #rim = new DirectionalLight();
-  readonly #room = new HemisphereLight();
+  /** Belongs into the scene, besides `group`. */
+  readonly room = new HemisphereLight();
+  readonly #lamps = { key: new DirectionalLight(), fill: new DirectionalLight(), rim: new DirectionalLight() };
   readonly #mirrored = new Scene();
-  readonly #panels: Record<"key" | "fill" | "rim", Mesh<PlaneGeometry, MeshBasicMaterial>>;
+  readonly #panels = { key: glowing(), fill: glowing(), rim: glowing() };
   readonly #walls = new Mesh(new BoxGeometry(10, 10, 10), new MeshBasicMaterial({ side: BackSide }));
   #baked: WebGLRenderTarget | null = null;
 
   constructor() {
-    this.group.add(this.#key, this.#fill, this.#rim);
-    for (const lamp of [this.#key, this.#fill, this.#rim]) this.group.add(lamp.target);
-    const panel = () => new Mesh(new PlaneGeometry(2.2, 3), new MeshBasicMaterial());
-    this.#panels = { key: panel(), fill: panel(), rim: panel() };
+    for (const lamp of Object.values(this.#lamps)) this.group.add(lamp, lamp.target);
     this.#mirrored.add(this.#walls, ...Object.values(this.#panels));
-  }
-
-  /** What belongs into the scene, besides `group`. */
-  get room(): HemisphereLight {
-    return this.#room;
   }
 
   light(name: LightName): void {
     const preset = LIGHTS[name];
-    const set = (lamp: DirectionalLight, colour: Triple, from: Triple, part: "key" | "fill" | "rim") => {
-      lamp.color.setRGB(...(colour as [number, number, number]));
+    for (const part of PARTS) {
+      const [lamp, panel] = [this.#lamps[part], this.#panels[part]];
+      lamp.color.setRGB(...preset[part]);
       lamp.intensity = LAMBERT;
-      lamp.position.set(...(from as [number, number, number]));
-      this.#panels[part].position.copy(lamp.position).setLength(4);
-      this.#panels[part].lookAt(0, 0, 0);
-      this.#panels[part].material.color.copy(lamp.color).multiplyScalar(4);
-    };
-    set(this.#key, preset.key, preset.key_from, "key");
-    set(this.#fill, preset.fill, preset.fill_from, "fill");
-    set(this.#rim, preset.rim, preset.rim_from, "rim");
-    this.#room.color.setRGB(...(preset.above as [number, number, number]));
-    this.#room.groundColor.setRGB(...(preset.below as [number, number, number]));
-    this.#room.intensity = LAMBERT;
-    this.#walls.material.color.copy(this.#room.color).lerp(new Color(this.#room.groundColor), 0.5);
+      lamp.position.set(...preset[`${part}_from`]);
+      panel.position.copy(lamp.position).setLength(4);
+      panel.lookAt(0, 0, 0);
+      panel.material.color.copy(lamp.color).multiplyScalar(4);
+    }
+    this.room.color.setRGB(...preset.above);
+    this.room.groundColor.setRGB(...preset.below);
+    this.room.intensity = LAMBERT;
+    this.#walls.material.color.copy(this.room.color).lerp(this.room.groundColor, 0.5);
     this.forget();
   }
 
@@ -88,13 +78,8 @@ export class Lamps {
     this.#baked?.dispose();
     this.#baked = null;
   }
+}
 
-  dispose(): void {
-    this.forget();
-    for (const mesh of [this.#walls, ...Object.values(this.#panels)]) {
-      mesh.geometry.dispose();
-      mesh.material.dispose();
-    }
-    for (const lamp of [this.#key, this.#fill, this.#rim, this.#room]) lamp.dispose();
-  }
+function glowing(): Mesh<PlaneGeometry, MeshBasicMaterial> {
+  return new Mesh(new PlaneGeometry(2.2, 3), new MeshBasicMaterial());
 }

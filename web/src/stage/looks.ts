@@ -102,7 +102,7 @@ export class Looks {
     for (const [uniform, value] of Object.entries(LIGHTS[name])) {
       const held = this.#shared[uniform]!;
       if (typeof value === "number") held.value = value;
-      else (held.value as Vector3).set(...(value as [number, number, number]));
+      else (held.value as Vector3).set(...(value as Triple));
       if (uniform.endsWith("_from")) this.#stands.set(uniform, (held.value as Vector3).clone().normalize());
     }
   }
@@ -118,21 +118,14 @@ export class Looks {
 
   /** Colours of the background, as they are shown, from top to bottom, and how much darker the corners are, 0 to 1. */
   backdrop(top: Triple, bottom: Triple, vignette: number): void {
-    (this.#shared.top!.value as Vector3).set(...(top as [number, number, number]));
-    (this.#shared.bottom!.value as Vector3).set(...(bottom as [number, number, number]));
+    (this.#shared.top!.value as Vector3).set(...top);
+    (this.#shared.bottom!.value as Vector3).set(...bottom);
     this.#shared.vignette!.value = vignette;
   }
 
   /** Where the picture lies in the canvas, in pixels of the canvas: left, bottom, and its size. */
   within(left: number, bottom: number, size: Vector2): void {
     this.#place.set([left, bottom, size.x, size.y]);
-  }
-
-  dispose(): void {
-    this.#shadow.dispose();
-    Object.values(this.#materials).forEach((material) => material.dispose());
-    this.background.geometry.dispose();
-    (this.background.material as ShaderMaterial).dispose();
   }
 
   #material(name: MaterialName): ShaderMaterial {

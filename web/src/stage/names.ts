@@ -33,7 +33,6 @@ const ALIASES: Record<string, string> = {
   eyecloseleft: "eyeblinkleft",
   eyecloseright: "eyeblinkright",
 };
-const VOWELS: Record<string, Reduced> = { aa: "aa", ih: "ih", ou: "ou", ee: "ee", oh: "oh", blink: "blink" };
 const LETTERS: Record<string, Reduced> = { a: "aa", i: "ih", u: "ou", e: "ee", o: "oh" };
 const BEFORE_LETTERS = new Set(["mth", "mouth", "viseme", "v", "vowel"]); // "Fcl_MTH_A", "viseme_E", "vrc.v_oh"
 
@@ -57,9 +56,9 @@ function channelOf(target: string, table: ReadonlyMap<string, string>): string |
 }
 
 /** The reduced pose of this target by name, or null. */
-export function reducedOf(target: string): Reduced | null {
+function reducedOf(target: string): Reduced | null {
   const found = endings(target);
-  const plain = found.map((ending) => VOWELS[ending]).find(Boolean);
+  const plain = REDUCED.find((name) => found.includes(name));
   if (plain) return plain;
   const pieces = target.toLowerCase().split(SEPARATORS).filter(Boolean);
   const [before, letter] = pieces.slice(-2);

@@ -55,10 +55,6 @@ export class Player {
     this.#tell("state");
   }
 
-  get duration(): number {
-    return this.#duration;
-  }
-
   get playing(): boolean {
     return this.#playing;
   }
@@ -124,11 +120,10 @@ export class Player {
     return this.#last;
   }
 
-  /** Call `listener` at each such event; the answer takes it off again. */
-  on(event: PlayerEvent, listener: () => void): () => void {
+  /** Call `listener` at each such event. */
+  on(event: PlayerEvent, listener: () => void): void {
     const listeners = this.#listeners.get(event) ?? new Set();
     this.#listeners.set(event, listeners.add(listener));
-    return () => listeners.delete(listener);
   }
 
   /** The sound runs at this moment: not before it has started, nor after its own end in a longer clip. */

@@ -37,6 +37,7 @@ export class Puppet {
   #channels: readonly string[] | null = null;
   #columns = new Map<string, number>();
   #reduces = false;
+  readonly #placed = new Map<number[], Map<number, number>>(); // array of influences, index: place
   readonly #reduced = Object.fromEntries(REDUCED.map((name) => [name, 0])) as Record<Reduced, number>;
   readonly #rest = new Quaternion(); // of the joint
   readonly #restPlace = new Vector3();
@@ -123,7 +124,6 @@ export class Puppet {
   /** Give each (array of influences, index) a place; meshes with equal lists of targets share one array. */
   #enumerate(): number {
     const shared = new Map<string, number[]>();
-    const places = new Map<number[], Map<number, number>>();
     this.root.traverse((object) => {
       const mesh = object as Mesh;
       if (!mesh.morphTargetInfluences || !mesh.morphTargetDictionary) return;
@@ -134,17 +134,14 @@ export class Puppet {
     });
     for (const { mesh, index } of [...this.targets.values()].flat()) {
       const influences = mesh.morphTargetInfluences!;
-      const known = places.get(influences) ?? places.set(influences, new Map()).get(influences)!;
+      const known = this.#placed.get(influences) ?? this.#placed.set(influences, new Map()).get(influences)!;
       if (known.has(index)) continue;
       known.set(index, this.#indices.length);
       this.#influences.push(influences);
       this.#indices.push(index);
     }
-    this.#placeOf = (mesh, index) => places.get(mesh.morphTargetInfluences!)!.get(index)!;
     return this.#indices.length;
   }
-
-  #placeOf: (mesh: Mesh, index: number) => number = () => 0;
 
   #bind(channels: readonly string[]): void {
     const same = this.#channels?.length === channels.length && this.#channels.every((name, at) => name === channels[at]);
@@ -157,7 +154,7 @@ export class Puppet {
       this.#reduces ||= reduced;
       const column = reduced ? channels.length + REDUCED.indexOf(source as Reduced) : this.#columns.get(source)!;
       for (const { mesh, index, gain } of this.targets.get(target)!) {
-        const place = this.#placeOf(mesh, index);
+        const place = this.#placed.get(mesh.morphTargetInfluences!)!.get(index)!;
         used.set(`${column} ${place}`, { source: column, place, gain }); // one array, several meshes: once
       }
     }

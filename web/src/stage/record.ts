@@ -5,7 +5,7 @@ const PICTURE_BITS = 6_000_000; // per second
 const PIECE_MS = 500;
 
 /** Why this browser cannot record, for people; null if it can. */
-export function cannotRecord(canvas: HTMLCanvasElement): string | null {
+function cannotRecord(canvas: HTMLCanvasElement): string | null {
   if (typeof MediaRecorder === "undefined" || !canvas.captureStream || !kindOf()) {
     return "This browser cannot record video. Use `voxface render CLIP -o face.mp4`, which makes a better one anyway.";
   }

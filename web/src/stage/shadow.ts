@@ -65,7 +65,7 @@ export class Shadow {
   }
 
   light(name: LightName): void {
-    this.#from.set(...(LIGHTS[name].key_from as [number, number, number])).setLength(SHADOW.reach_m);
+    this.#from.set(...LIGHTS[name].key_from).setLength(SHADOW.reach_m);
   }
 
   /** Find what the key light reaches, for what is visible in the scene but `behind`. */
@@ -80,11 +80,5 @@ export class Shadow {
     scene.overrideMaterial = null;
     behind.visible = true;
     this.uniforms.sun.value.multiplyMatrices(this.#sun.projectionMatrix, this.#sun.matrixWorldInverse);
-  }
-
-  dispose(): void {
-    this.#target.dispose();
-    this.uniforms.shadows.value.dispose();
-    this.#depth.dispose();
   }
 }

@@ -11,7 +11,6 @@ import type { Puppet } from "./puppet";
 import { Views } from "./views";
 
 export type { HeadReport } from "./heads";
-export type { HeadPose } from "./headpose";
 export type { CameraName, LightName } from "./presets";
 
 export type Slot = 0 | 1;
@@ -41,7 +40,6 @@ export class Stage {
   readonly #lamps = new Lamps();
   readonly #views: Views;
   readonly #labels: Labels;
-  readonly #watcher: ResizeObserver;
   readonly #size = new Vector2(1, 1); // of one picture, pixels of the canvas
   #held: [Held | null, Held | null] = [null, null];
   #twin = true; // slot 1 shows the head of slot 0
@@ -60,8 +58,7 @@ export class Stage {
     this.#scene.add(this.#looks.background, this.#lamps.group, this.#lamps.room);
     canvas.addEventListener("webglcontextlost", this.#lose);
     canvas.addEventListener("webglcontextrestored", this.#restore);
-    this.#watcher = new ResizeObserver(() => this.resize());
-    this.#watcher.observe(canvas);
+    new ResizeObserver(() => this.resize()).observe(canvas);
     this.light("studio");
     this.resize();
   }
@@ -117,7 +114,7 @@ export class Stage {
   }
 
   /** Call after the page changed between dark and light: the background takes the page's colours. */
-  theme(_dark: boolean): void {
+  theme(): void {
     this.#dress();
   }
 
@@ -171,19 +168,6 @@ export class Stage {
     const blob = await new Promise<Blob | null>((done) => this.#canvas.toBlob(done)); // same task: still in the buffer
     if (!blob) throw new Error("The browser made no PNG of the picture.");
     return blob;
-  }
-
-  dispose(): void {
-    this.#watcher.disconnect();
-    this.#canvas.removeEventListener("webglcontextlost", this.#lose);
-    this.#canvas.removeEventListener("webglcontextrestored", this.#restore);
-    this.#put(0, null);
-    this.#put(1, null);
-    this.#labels.show(null);
-    this.#views.dispose();
-    this.#looks.dispose();
-    this.#lamps.dispose();
-    this.#renderer?.dispose();
   }
 
   #render(renderer: WebGLRenderer): void {

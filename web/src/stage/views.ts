@@ -99,10 +99,6 @@ export class Views {
     return true;
   }
 
-  dispose(): void {
-    this.#controls.dispose();
-  }
-
   #place(preset: CameraName): Place {
     const { yaw_deg, pitch_deg, height_m, at } = CAMERAS[preset];
     const seen = height_m * this.#whole * Math.max(1, NARROW / this.#clear);
