@@ -17,12 +17,12 @@ from voxface.errors import (
     RigMismatchError,
 )
 from voxface.export.formats import read, write
-from voxface.export.livelink_csv import BLENDSHAPES, LiveLinkCsvWriter
+from voxface.export.livelink_csv import LiveLinkCsvWriter
 from voxface.export.livelink_timecode import timecode
 from voxface.export.writing import ClipHeader
 from voxface.face.axes import quaternion_from_euler
 from voxface.face.clip import FaceClip
-from voxface.face.rig import ARKIT, EMOTIONS
+from voxface.face.rig import ARKIT, EMOTIONS, LIVELINK_CSV
 
 # The app's first line, typed from formats.md §1 and §3, on purpose not made from our own tables.
 CSV_HEADER = (
@@ -64,7 +64,7 @@ def test_the_csv_has_the_columns_of_the_app() -> None:
 
 def test_the_csv_is_mapped_by_name() -> None:
     """Every channel lands in the column of its own name, and in no other."""
-    for name in BLENDSHAPES:
+    for name in LIVELINK_CSV:
         row = cells(of_channel(0.25, **{name: 1.0}, **({"jawOpen": 1.0} if name == "mouthClose" else {})))
         moved = {column for column in COLUMNS[2:54] if float(row[column])}
         assert moved == {name[0].upper() + name[1:]} | ({"JawOpen"} if name == "mouthClose" else set())

@@ -1,5 +1,12 @@
 """The shipped form of a model: a folder `<name>.voxface/` with `model.onnx` and `bundle.json` (SPEC C6).
 
+Three kinds share one form:
+
+- a streaming face: gives "weights" (of ARKit's names) and maybe "head", 100 rows a second, with states;
+- a streaming emotion: gives only "emotion", likewise;
+- a windowed face (`window` stands in its bundle.json): gives "weights" (LIVELINK_61) and "emotion" for windows of
+  frames, 60 a second. It has no states and cannot stream.
+
 `model.onnx` takes "rows" (batch, rows, width) float32 and each state by its name; it gives each output by its name and
 each state as "<name>_next". Batch and rows are free. `bundle.json` says everything else: channels, features,
 look-ahead, how it was trained and what was measured.
@@ -9,21 +16,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from voxface.audio.features import FEATURE_LOOK_AHEAD_MS, FeatureSpec
 from voxface.audio.resample import Resampler
-from voxface.errors import BundleError, BundleSchemaError, InputError, MissingDependencyError
-from voxface.face.rig import ARKIT, HEAD
-from voxface.files import atomic_write
+from voxface.errors import BundleError, BundleSchemaError, InputError, MissingDependencyError, UsageError
+from voxface.face.rig import ARKIT, EMOTIONS, HEAD, LIVELINK_61
+from voxface.files import atomic_write, sha256_hex
 from voxface.timebase import HOP_MS, ROW_RATE_HZ
 
 FORMAT, VERSION = "voxface-bundle", 1
 SUFFIX = ".voxface"
-LARGEST_FILE = 9_000_000  # bytes
+LARGEST_FILE = 9_000_000  # bytes; imported windowed models may be larger
+WINDOW_RATE_HZ = 60  # frames a second of windowed bundles
 MOST_LOOK_AHEAD = 31  # rows
 _SHIPPED = Path(__file__).parent / "bundles"
 
@@ -46,6 +55,38 @@ class OutputSpec:
     unit: str
 
 
+@dataclass(frozen=True, slots=True)
+class WindowSpec:
+    """How a windowed model is run: what of this belongs to its file and not to its user (neurosync.md N5).
+
+    frames:         of a window, 60 a second
+    overlap:        frames that neighbouring windows share, in which one fades into the next
+    divide:         weights and angles are divided by it: 1 for ours, 100 for models trained on percent
+    divide_emotion: likewise for the seven emotions
+    ease_in_frames: the first frames of a clip rise from 0
+    zeroed:         names of channels that are 0 whatever the model says
+    """
+
+    frames: int = 128
+    overlap: int = 32
+    divide: float = 1.0
+    divide_emotion: float = 1.0
+    ease_in_frames: int = 0
+    zeroed: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "zeroed", tuple(self.zeroed))
+        if not all(isinstance(count, int) for count in (self.frames, self.overlap, self.ease_in_frames)):
+            raise BundleSchemaError(f"a window is counted in whole frames; got {self}.")
+        if not 0 <= self.overlap < self.frames or self.ease_in_frames < 0:
+            raise BundleSchemaError(f"a window has at least 1 frame and overlaps by less than its frames; got {self}.")
+        if not 0 < min(self.divide, self.divide_emotion) <= max(self.divide, self.divide_emotion) < float("inf"):
+            raise BundleSchemaError(f"a window's values are divided by positive numbers; got {self}.")
+        strange = sorted(set(self.zeroed) - set(LIVELINK_61))
+        if strange:
+            raise BundleSchemaError(f"a window zeroes channels that no model gives: {', '.join(strange[:5])}.")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
     """A model as shipped, checked: what `bundle.json` says, and where it lies.
@@ -53,7 +94,7 @@ class Bundle:
     folder: where model.onnx and bundle.json are · rig: names of the weights it gives · rate_hz: rows a second
     drives: names of the channels (of the head too) that it has learned to move; the others rest or move by themselves
     look_ahead_rows: the output after row t describes row t - look_ahead_rows
-    sha256: of model.onnx, 64 hex digits
+    sha256: of model.onnx, 64 hex digits · window: how a windowed model is run; None: a streaming one
     """
 
     folder: Path
@@ -68,30 +109,12 @@ class Bundle:
     training: Mapping[str, Any]
     metrics: Mapping[str, Any]
     sha256: str
+    window: WindowSpec | None = None
 
     def __post_init__(self) -> None:
         where = f"bundle {self.name!r}"
-        if self.rate_hz != ROW_RATE_HZ:
-            raise BundleSchemaError(
-                f"{where} runs at {self.rate_hz} rows a second; this version runs at {ROW_RATE_HZ}."
-            )
-        if not 0 <= self.look_ahead_rows <= MOST_LOOK_AHEAD:
-            raise BundleSchemaError(
-                f"{where} looks {self.look_ahead_rows} rows ahead; 0 to {MOST_LOOK_AHEAD} are allowed."
-            )
-        weights = [out for out in self.outputs if out.name == "weights"]
-        if len(weights) != 1 or weights[0].channels != self.rig:
-            has = len(weights[0].channels) if weights else 0
-            raise BundleSchemaError(
-                f"{where}: its output 'weights' has {has} channels, its rig {len(self.rig)}; "
-                "they must be the same names in the same order."
-            )
-        heads = [out for out in self.outputs if out.name == "head"]
-        if heads and heads[0].channels != HEAD:
-            raise BundleSchemaError(f"{where}: its output 'head' must have the channels {', '.join(HEAD)}.")
-        strange = sorted(set(self.rig) - set(ARKIT))
-        if strange:
-            raise BundleSchemaError(f"{where} drives channels that are no ARKit blendshapes: {', '.join(strange[:5])}.")
+        _check_rate(where, self)
+        _check_outputs(where, self)
         silent = sorted(set(self.drives) - set(_weights_and_head(self.outputs)))
         if silent:
             raise BundleSchemaError(f"{where} says that it drives {', '.join(silent[:5])}, which it does not give.")
@@ -100,18 +123,36 @@ class Bundle:
 
     def model_bytes(self) -> bytes:
         """The ONNX model. Raises: BundleError: missing, too large, or not the bytes that bundle.json names."""
+        data = _read(self.folder / "model.onnx")
+        self._compare(hashlib.sha256(data).hexdigest())
+        return data
+
+    def model_path(self) -> Path:
+        """Where the ONNX model lies, read once in blocks and found right: for large ones.
+
+        Raises: BundleError: missing, or not the bytes that bundle.json names.
+        """
         path = self.folder / "model.onnx"
-        data = _read(path)
-        if hashlib.sha256(data).hexdigest() != self.sha256:
+        _file_size(path)
+        self._compare(sha256_hex(path))
+        return path
+
+    def _compare(self, sha256: str) -> None:
+        if sha256 != self.sha256:
+            path = self.folder / "model.onnx"
             raise BundleError(
                 f"{path} is not the file that {self.folder / 'bundle.json'} describes (sha256 differs).",
                 hint="Copy the whole bundle again.",
                 source=str(path),
             )
-        return data
 
     def latency_ms(self, rate_hz: int) -> float:
-        """How long after a sound its face is known: resampler, half a window, one hop, look-ahead (SPEC C7)."""
+        """How long after a sound its face is known: resampler, half a window, one hop, look-ahead (SPEC C7).
+
+        Raises: UsageError: a windowed bundle, which needs the whole sound first.
+        """
+        if self.window:
+            raise UsageError(f"bundle {self.name!r} works on whole clips and cannot stream, so it has no latency.")
         return (
             Resampler(rate_hz).latency_ms + FEATURE_LOOK_AHEAD_MS + HOP_MS + 1000 * self.look_ahead_rows / self.rate_hz
         )
@@ -125,6 +166,7 @@ class Bundle:
             "name": self.name,
             "rig": list(self.rig),
             **some,
+            **({"window": asdict(self.window) | {"zeroed": list(self.window.zeroed)}} if self.window else {}),
             "rate_hz": self.rate_hz,
             "feature": self.feature.to_json(),
             "look_ahead_rows": self.look_ahead_rows,
@@ -159,7 +201,7 @@ def load_bundle(name_or_path: str | Path) -> Bundle:
 def save_bundle(
     folder: Path,
     *,
-    model: bytes,
+    model: bytes | Path,
     name: str,
     feature: FeatureSpec,
     look_ahead_rows: int,
@@ -168,24 +210,70 @@ def save_bundle(
     training: Mapping[str, Any],
     metrics: Mapping[str, Any],
     drives: Sequence[str] | None = None,
+    window: WindowSpec | None = None,
 ) -> Bundle:
     """Write a bundle and give it back as loaded. The JSON comes last, so a torn write is no bundle.
 
+    model: the bytes of the ONNX model, or a file with them, which is moved into the bundle: for large ones
     drives: channels that it moves; default: all of its weights, and the head if it gives one
-    Raises: BundleError: the model is larger than 9 MB. BundleSchemaError: the parts disagree.
+    Raises: BundleError: the model of a streaming bundle is larger than 9 MB. BundleSchemaError: the parts disagree.
     """
-    if len(model) > LARGEST_FILE:
-        raise BundleError(f"the model has {len(model)} bytes; a bundle's file may have {LARGEST_FILE}.")
+    size = len(model) if isinstance(model, bytes) else _file_size(model)
+    if window is None and size > LARGEST_FILE:
+        raise BundleError(f"the model has {size} bytes; a bundle's file may have {LARGEST_FILE}.")
     rig = next((out.channels for out in outputs if out.name == "weights"), ())
     moved = _weights_and_head(outputs) if drives is None else tuple(drives)
     bundle = Bundle(
-        folder, name, rig, moved, ROW_RATE_HZ, feature, look_ahead_rows, tuple(states), tuple(outputs), training,
-        metrics, hashlib.sha256(model).hexdigest(),
+        folder, name, rig, moved, WINDOW_RATE_HZ if window else ROW_RATE_HZ, feature, look_ahead_rows, tuple(states),
+        tuple(outputs), training, metrics,
+        hashlib.sha256(model).hexdigest() if isinstance(model, bytes) else sha256_hex(model), window,
     )  # fmt: skip
-    with atomic_write(folder / "model.onnx") as file:
-        file.write(model)
+    if isinstance(model, bytes):
+        with atomic_write(folder / "model.onnx") as file:
+            file.write(model)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.move(model, folder / "model.onnx")
     _write_json(bundle)
     return load_bundle(folder)
+
+
+def _check_rate(where: str, bundle: Bundle) -> None:
+    """Rows a second, look-ahead and states are those of the bundle's kind."""
+    rate = WINDOW_RATE_HZ if bundle.window else ROW_RATE_HZ
+    if bundle.rate_hz != rate:
+        kind = "windowed" if bundle.window else "streaming"
+        raise BundleSchemaError(
+            f"{where} runs at {bundle.rate_hz} rows a second; this version runs {kind} bundles at {rate}."
+        )
+    if bundle.window and (bundle.look_ahead_rows or bundle.states):
+        raise BundleSchemaError(f"{where} is windowed; it can have neither states nor look-ahead.")
+    if not 0 <= bundle.look_ahead_rows <= MOST_LOOK_AHEAD:
+        raise BundleSchemaError(
+            f"{where} looks {bundle.look_ahead_rows} rows ahead; 0 to {MOST_LOOK_AHEAD} are allowed."
+        )
+
+
+def _check_outputs(where: str, bundle: Bundle) -> None:
+    """Its outputs are those of one of the three kinds, each once, with the channels that its name stands for."""
+    given = {out.name: out.channels for out in bundle.outputs}
+    if len(given) != len(bundle.outputs):
+        raise BundleSchemaError(f"{where} names an output twice.")
+    if given.get("weights", ()) != bundle.rig:
+        raise BundleSchemaError(
+            f"{where}: its output 'weights' has {len(given.get('weights', ()))} channels, its rig {len(bundle.rig)}; "
+            "they must be the same names in the same order."
+        )
+    if not {"weights", "emotion"} & set(given):
+        raise BundleSchemaError(f"{where} gives neither 'weights' nor 'emotion'.")
+    for name, channels in (("head", HEAD), ("emotion", EMOTIONS)):
+        if given.get(name, channels) != channels:
+            raise BundleSchemaError(f"{where}: its output {name!r} must have the channels {', '.join(channels)}.")
+    if bundle.window and (bundle.rig != LIVELINK_61 or set(given) != {"weights", "emotion"}):
+        raise BundleSchemaError(f"{where} is windowed; it must give 61 weights in Live Link CSV order and 7 emotions.")
+    strange = [] if bundle.window else sorted(set(bundle.rig) - set(ARKIT))
+    if strange:
+        raise BundleSchemaError(f"{where} drives channels that are no ARKit blendshapes: {', '.join(strange[:5])}.")
 
 
 def _weights_and_head(outputs: Sequence[OutputSpec]) -> tuple[str, ...]:
@@ -218,12 +306,17 @@ def _find(name_or_path: str | Path) -> Path:
 
 
 def _read(path: Path) -> bytes:
+    if _file_size(path) > LARGEST_FILE:
+        raise BundleError(f"{path} is larger than the {LARGEST_FILE} bytes a bundle's file may have.", source=str(path))
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise BundleError(
-                f"{path} is larger than the {LARGEST_FILE} bytes a bundle's file may have.", source=str(path)
-            )
         return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}.", source=str(path)) from error
+
+
+def _file_size(path: Path) -> int:
+    try:
+        return path.stat().st_size
     except FileNotFoundError as error:
         raise BundleError(f"{path.parent} is not a bundle: {path.name} is missing.", source=str(path.parent)) from error
     except OSError as error:
@@ -264,6 +357,7 @@ def _from_json(folder: Path, value: Any) -> Bundle:
             training=dict(value["training"]),
             metrics=dict(value["metrics"]),
             sha256=str(value["sha256"]),
+            window=WindowSpec(**value["window"]) if value.get("window") else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleSchemaError(f"{path} lacks or garbles a field: {error!r}.", source=str(path)) from error

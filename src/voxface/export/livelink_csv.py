@@ -19,27 +19,9 @@ from voxface.export.numbers import number_rows
 from voxface.export.writing import ClipHeader, ClipWriter
 from voxface.face.axes import euler_angles
 from voxface.face.clip import FaceClip
-from voxface.face.rig import canonical_name
+from voxface.face.rig import LIVELINK_61, LIVELINK_CSV, canonical_name
 from voxface.stream import Array
 
-_EYE = ("eyeBlink", "eyeLookDown", "eyeLookIn", "eyeLookOut", "eyeLookUp", "eyeSquint", "eyeWide")
-BLENDSHAPES: tuple[str, ...] = (
-    *(f"{name}Left" for name in _EYE),
-    *(f"{name}Right" for name in _EYE),
-    "jawForward", "jawRight", "jawLeft", "jawOpen",
-    "mouthClose", "mouthFunnel", "mouthPucker", "mouthRight", "mouthLeft", "mouthSmileLeft", "mouthSmileRight",
-    "mouthFrownLeft", "mouthFrownRight", "mouthDimpleLeft", "mouthDimpleRight", "mouthStretchLeft",
-    "mouthStretchRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthPressLeft",
-    "mouthPressRight", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight",
-    "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight",
-    "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "noseSneerLeft", "noseSneerRight", "tongueOut",
-)  # fmt: skip
-"""The 52 names in the order of the CSV. The app's network packet has another order: jaw and mouth left before right."""
-
-ANGLES = (
-    "HeadYaw", "HeadPitch", "HeadRoll", "LeftEyeYaw", "LeftEyePitch", "LeftEyeRoll", "RightEyeYaw", "RightEyePitch",
-    "RightEyeRoll",
-)  # fmt: skip
 PLACES = 6
 
 HEAD_SIGNS = (-1.0, 1.0, 1.0)
@@ -67,8 +49,8 @@ class LiveLinkCsvWriter(ClipWriter):
 
     def __init__(self, file: IO[bytes], header: ClipHeader) -> None:
         place = {canonical_name(name): i for i, name in enumerate(header.channels)}
-        self._to = [i for i, name in enumerate(BLENDSHAPES) if name in place]
-        self._from = [place[BLENDSHAPES[i]] for i in self._to]
+        self._to = [i for i, name in enumerate(LIVELINK_CSV) if name in place]
+        self._from = [place[LIVELINK_CSV[i]] for i in self._to]
         if not self._to:
             raise RigMismatchError(
                 "Live Link Face CSV needs ARKit blendshapes; the clip has none of the 52.",
@@ -79,13 +61,13 @@ class LiveLinkCsvWriter(ClipWriter):
         super().__init__(file, header)
 
     def _begin(self) -> None:
-        columns = ("Timecode", "BlendshapeCount", *map(column_name, BLENDSHAPES), *ANGLES)
+        columns = ("Timecode", "BlendshapeCount", *map(column_name, LIVELINK_61))
         self.file.write(",".join(columns).encode() + b"\n")
 
     def _frames(self, block: FaceClip) -> None:
-        values = np.zeros((len(block), len(BLENDSHAPES) + len(ANGLES)))
+        values = np.zeros((len(block), len(LIVELINK_61)))
         values[:, self._to] = block.weights[:, self._from]
-        close, jaw = BLENDSHAPES.index("mouthClose"), BLENDSHAPES.index("jawOpen")
+        close, jaw = LIVELINK_CSV.index("mouthClose"), LIVELINK_CSV.index("jawOpen")
         values[:, close] = np.minimum(values[:, close], values[:, jaw])
         if block.head is not None:
             values[:, 52:55] = euler_angles(block.head[:, 3:]) * HEAD_SIGNS
@@ -107,7 +89,7 @@ def eye_angles(weights: Array) -> Array:
     """
 
     def turn(name: str, side: str) -> Array:
-        column: Array = weights[:, BLENDSHAPES.index(f"eyeLook{name}{side}")] * EYE_SLOPES[name]
+        column: Array = weights[:, LIVELINK_CSV.index(f"eyeLook{name}{side}")] * EYE_SLOPES[name]
         return column
 
     none = np.zeros(len(weights))

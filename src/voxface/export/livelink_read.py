@@ -16,18 +16,18 @@ from pathlib import Path
 import numpy as np
 
 from voxface.errors import InputWarning
-from voxface.export.livelink_csv import ANGLES, HEAD_SIGNS
+from voxface.export.livelink_csv import HEAD_SIGNS
 from voxface.export.livelink_timecode import DAY_S, Steps, find_steps, parse_timecode
 from voxface.export.reading import lines, open_clip, refuse
 from voxface.face.axes import quaternion_from_euler, sign_continuous
 from voxface.face.clip import FaceClip
 from voxface.face.interpolate import interpolate_values
-from voxface.face.rig import ARKIT, EMOTIONS, canonical_name
+from voxface.face.rig import ARKIT, EMOTIONS, LIVELINK_ANGLES, canonical_name
 from voxface.stream import Array
 from voxface.timebase import exact_rate
 
 _BLOCK = 4096  # rows that are parsed before they become one array
-_HEAD = ANGLES[:3]
+_HEAD = LIVELINK_ANGLES[:3]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,14 +153,14 @@ class _Layout:
 
 def _layout(header: list[str], decimal_comma: bool, path: str | Path) -> _Layout:
     """Find the columns by name. A name that stands twice would leave open which column counts, so it is refused."""
-    spelling = {name.lower(): name for name in ("Timecode", "BlendshapeCount", *ANGLES, *EMOTIONS)}
+    spelling = {name.lower(): name for name in ("Timecode", "BlendshapeCount", *LIVELINK_ANGLES, *EMOTIONS)}
     names = [spelling.get(name.strip().lower(), canonical_name(name.strip())) for name in header]
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         refuse(path, f"columns that stand twice: {', '.join(twice)[:200]}.")
     if "Timecode" not in names or not set(names) & set(ARKIT):
         refuse(path, "a Live Link Face CSV has a column Timecode and columns named as ARKit blendshapes.")
-    known = {name: i for i, name in enumerate(names) if name in {*ARKIT, *ANGLES, *EMOTIONS}}
+    known = {name: i for i, name in enumerate(names) if name in {*ARKIT, *LIVELINK_ANGLES, *EMOTIONS}}
     count = names.index("BlendshapeCount") if "BlendshapeCount" in names else None
     return _Layout(path, tuple(known), tuple(known.values()), names.index("Timecode"), count, decimal_comma)
 

@@ -28,6 +28,28 @@ EMOTIONS: tuple[str, ...] = ("Angry", "Disgusted", "Fearful", "Happy", "Neutral"
 MOUTH: tuple[str, ...] = tuple(name for name in ARKIT if name.startswith(("jaw", "mouth", "cheekPuff", "tongue")))
 """The channels that speech moves."""
 
+_EYE = ("eyeBlink", "eyeLookDown", "eyeLookIn", "eyeLookOut", "eyeLookUp", "eyeSquint", "eyeWide")
+LIVELINK_CSV: tuple[str, ...] = (
+    *(f"{name}Left" for name in _EYE),
+    *(f"{name}Right" for name in _EYE),
+    "jawForward", "jawRight", "jawLeft", "jawOpen",
+    "mouthClose", "mouthFunnel", "mouthPucker", "mouthRight", "mouthLeft", "mouthSmileLeft", "mouthSmileRight",
+    "mouthFrownLeft", "mouthFrownRight", "mouthDimpleLeft", "mouthDimpleRight", "mouthStretchLeft",
+    "mouthStretchRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthPressLeft",
+    "mouthPressRight", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight",
+    "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight",
+    "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "noseSneerLeft", "noseSneerRight", "tongueOut",
+)  # fmt: skip
+"""The 52 names in the order of Live Link Face's CSV. The app's network packet has another order: jaw and mouth left before
+right."""
+
+LIVELINK_ANGLES: tuple[str, ...] = tuple(
+    f"{part}{turn}" for part in ("head", "leftEye", "rightEye") for turn in ("Yaw", "Pitch", "Roll")
+)
+"""What follows them in the CSV, in radians."""
+
+LIVELINK_61: tuple[str, ...] = LIVELINK_CSV + LIVELINK_ANGLES
+
 _CANONICAL = {name.lower(): name for name in ARKIT}
 
 
