@@ -74,6 +74,12 @@ class AudioEmptyError(VoxfaceError):
     code = "E-AUDIO-EMPTY"
 
 
+class AudioTooShortError(VoxfaceError):
+    """Sound with too few samples to make features of."""
+
+    code = "E-AUDIO-SHORT"
+
+
 class AudioTruncatedError(VoxfaceError):
     """Sound that ends before its header says, refused because the caller asked for strictness."""
 

@@ -19,10 +19,21 @@ ROW_RATE_HZ = 100
 HALF_WINDOW_MS = 1000 * (ROW_WINDOW // 2) / SAMPLE_RATE_HZ  # 12.5
 HOP_MS = 1000 * ROW_HOP / SAMPLE_RATE_HZ  # 10.0
 
+# System B (SPEC B): columns of features at 88.2 kHz, 120 a second; two neighbours make one row, 60 a second.
+COLUMN_SAMPLE_RATE_HZ = 88_200
+COLUMN_HOP = 735  # samples between columns
+COLUMN_WINDOW = 1470  # samples a column sees, centred on it
+PAIR_RATE_HZ = 60
+
 
 def row_count(samples: int) -> int:
     """Rows of a recording of `samples` samples at 16 kHz: row i is centred on sample 160 i."""
     return 1 + samples // ROW_HOP
+
+
+def column_count(samples: int) -> int:
+    """Columns of a recording of `samples` samples at 88.2 kHz: column i is centred on sample 735 i."""
+    return 1 + samples // COLUMN_HOP
 
 
 def row_time_s(row: int) -> float:

@@ -1,22 +1,24 @@
-"""The features a model takes: log-mel, and on request loudness, zero crossings and voice activity (SPEC A2).
+"""The features a model takes: log-mel with loudness and voice (SPEC A2), or those of System B (SPEC B).
 
-One extractor with explicit state; a recording and a stream run the same steps.
+An extractor that streams has explicit state, and a recording runs the same steps as a stream; one that cannot stream
+takes a whole recording and says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
 from voxface.audio.level import LevelSpec, LevelState
 from voxface.audio.mel import LogMel, decibels
+from voxface.audio.mfcc import MfccRows
 from voxface.audio.voice import RMS_FLOOR_DB, VoiceActivity, VoiceState, window_crossings, window_level_db
 from voxface.errors import BundleSchemaError
 from voxface.stream import Array, Stage, run_whole
-from voxface.timebase import HALF_WINDOW_MS
+from voxface.timebase import HALF_WINDOW_MS, ROW_RATE_HZ, SAMPLE_RATE_HZ
 
 MEL_BANDS = 80
 ROW_WIDTHS = (80, 83)
@@ -31,14 +33,33 @@ class FeatureState(NamedTuple):
     voice: VoiceState
 
 
+class Extractor(Stage, Protocol):
+    """Samples -> rows. What cannot stream refuses in `start`.
+
+    streamable: the whole recording and any packets of it give the same rows
+    sample_rate_hz: of the samples it takes · rate_hz: rows a second · widths: numbers per row that it can give
+    """
+
+    streamable: ClassVar[bool]
+    sample_rate_hz: ClassVar[int]
+    rate_hz: ClassVar[int]
+    widths: ClassVar[tuple[int, ...]]
+
+    def __init__(self, spec: FeatureSpec) -> None: ...
+
+    def whole(self, samples: Array, *, scaled: bool = True) -> Array:
+        """(n,) float32 samples -> (rows, width) float32; `scaled`: to a peak of 1, where a feature does that."""
+
+
 @dataclass(frozen=True, slots=True)
 class FeatureSpec:
     """What the rows of a model are; stands in its bundle.
 
     kind:    name of the extractor in FEATURES
-    rows:    numbers per row: 80 (mel dB) or 83 (mel dB, RMS in dB, zero-crossing rate, voice activity)
-    clip_db: mel energies are clipped to this range, in training and at run time alike
-    level:   the level control before the mels, or None
+    rows:    numbers per row: log-mel 80 (mel dB) or 83 (mel dB, RMS in dB, zero-crossing rate, voice activity);
+             mfcc 78, 79, 69 or 256
+    clip_db: log-mel: energies are clipped to this range, in training and at run time alike
+    level:   log-mel: the level control before the mels, or None
     """
 
     kind: str = "logmel"
@@ -49,14 +70,41 @@ class FeatureSpec:
     def __post_init__(self) -> None:
         if self.kind not in FEATURES:
             raise BundleSchemaError(f"unknown feature kind {self.kind!r}; this version knows: {', '.join(FEATURES)}.")
-        if self.rows not in ROW_WIDTHS:
-            raise BundleSchemaError(f"a row has 80 or 83 numbers; the feature asks for {self.rows}.")
+        widths = FEATURES[self.kind].widths
+        if self.rows not in widths:
+            has = " or ".join(map(str, widths))
+            raise BundleSchemaError(f"a row of {self.kind!r} has {has} numbers; the feature asks for {self.rows}.")
+        if self.level is not None and self.kind != "logmel":
+            raise BundleSchemaError(f"the level control is for 'logmel'; {self.kind!r} scales sound in its own way.")
         if not self.clip_db[0] < self.clip_db[1]:
             raise BundleSchemaError(f"clip_db must rise; got {self.clip_db}.")
 
-    def extractor(self) -> Stage:
-        """The stage (n,) samples at 16 kHz -> (rows, 80 | 83) float32."""
+    @property
+    def streamable(self) -> bool:
+        """Whether the extractor is a real stage."""
+        return FEATURES[self.kind].streamable
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Of the samples that the extractor takes."""
+        return FEATURES[self.kind].sample_rate_hz
+
+    @property
+    def rate_hz(self) -> int:
+        """Rows a second."""
+        return FEATURES[self.kind].rate_hz
+
+    def extractor(self) -> Extractor:
+        """The stage (n,) samples at sample_rate_hz -> (rows, width) float32."""
         return FEATURES[self.kind](self)
+
+    def whole(self, samples: Array, *, scaled: bool = True) -> Array:
+        """The rows of a whole recording: (n,) float32 samples at sample_rate_hz -> (rows, width) float32.
+
+        scaled: as if the loudest sample were 1; only of effect where a feature does that ("mfcc")
+        Raises: AudioTooShortError: too short for this feature.
+        """
+        return self.extractor().whole(samples, scaled=scaled)
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in `bundle.json`."""
@@ -79,6 +127,11 @@ class LogMelRows:
 
     n samples give 1 + n // 160 rows; row i is centred on sample 160 i and needs the 200 samples after it.
     """
+
+    streamable: ClassVar[bool] = True
+    sample_rate_hz: ClassVar[int] = SAMPLE_RATE_HZ
+    rate_hz: ClassVar[int] = ROW_RATE_HZ
+    widths: ClassVar[tuple[int, ...]] = ROW_WIDTHS
 
     spec: FeatureSpec
 
@@ -104,6 +157,10 @@ class LogMelRows:
         """The last rows: silence stands in for the 200 samples that never came."""
         return self.step(state, np.zeros(LogMel().window // 2, np.float32))[1]
 
+    def whole(self, samples: Array, *, scaled: bool = True) -> Array:
+        """The rows of a recording; loudness is the level control's, so `scaled` changes nothing."""
+        return run_whole(self, samples)
+
     def _rows(self, state: FeatureState, heard: Array, out: Array) -> FeatureState:
         """Fill `out` with the rows of `heard`, which ends with the last row's window."""
         count, spec = len(out), self.spec
@@ -123,7 +180,7 @@ class LogMelRows:
         return FeatureState(state.heard, level, voice)
 
 
-FEATURES: dict[str, type[LogMelRows]] = {"logmel": LogMelRows}
+FEATURES: dict[str, type[Extractor]] = {"logmel": LogMelRows, "mfcc": MfccRows}
 """Feature extractors by name."""
 
 FEATURE_LOOK_AHEAD_MS = HALF_WINDOW_MS

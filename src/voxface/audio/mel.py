@@ -30,6 +30,7 @@ class LogMel:
     hop: int = ROW_HOP  # samples
     fft: int = 512  # the window is filled up with zeros to this length
     bands: int = 80
+    gaps: bool = False  # bands narrower than an FFT bin may be empty: their power is 0
 
     def start(self) -> Array:
         """State before the first sample: half a window of silence, so that row 0 is centred on it."""
@@ -64,7 +65,7 @@ class LogMel:
             squares = spectrum[:count].view(np.float32)
             np.square(squares, out=squares)
             slab = _SLAB if count > 8 else self.bands
-            for bands, span, weights in _slabs(self.sample_rate, self.fft, self.bands, slab):
+            for bands, span, weights in _slabs(self.sample_rate, self.fft, self.bands, slab, self.gaps):
                 mel[at : at + count, bands] = squares[:, span] @ weights
         return mel
 
@@ -121,15 +122,16 @@ def hz_from_mel(mel: Array) -> Array:
 
 
 @lru_cache
-def mel_weights(sample_rate: int, fft: int, bands: int) -> Array:
+def mel_weights(sample_rate: int, fft: int, bands: int, gaps: bool = False) -> Array:
     """Triangular filters that gather FFT bins into mel bands.
 
     Args:
         sample_rate: Hz.
         fft: FFT length in samples; gives fft // 2 + 1 bins.
         bands: number of filters, spread evenly in mel from 0 Hz to sample_rate / 2.
+        gaps: bands narrower than one bin may be empty.
     Returns: (bands, bins) float32, read-only; each triangle has the same area (Slaney), so wide bands weigh less.
-    Raises: ValueError: a band is narrower than one bin and would always be zero.
+    Raises: ValueError: a band is narrower than one bin and would always be zero, and `gaps` does not allow it.
     Source: mel scale linear below 1 kHz, logarithmic above: Slaney, "Auditory Toolbox" (1998).
     """
     bins = np.arange(fft // 2 + 1) * sample_rate / fft  # Hz
@@ -139,7 +141,7 @@ def mel_weights(sample_rate: int, fft: int, bands: int) -> Array:
     rising = (bins - lower) / (centre - lower)
     falling = (upper - bins) / (upper - centre)
     weights = np.maximum(0, np.minimum(rising, falling)) * 2 / (upper - lower)
-    if not (weights.max(axis=1) > 0).all():
+    if not gaps and not (weights.max(axis=1) > 0).all():
         raise ValueError(
             f"{bands} mel bands are too many for an FFT of {fft} samples at {sample_rate} Hz: some are empty"
         )
@@ -149,13 +151,13 @@ def mel_weights(sample_rate: int, fft: int, bands: int) -> Array:
 
 
 @lru_cache
-def _slabs(sample_rate: int, fft: int, bands: int, size: int) -> tuple[tuple[slice, slice, Array], ...]:
+def _slabs(sample_rate: int, fft: int, bands: int, size: int, gaps: bool) -> tuple[tuple[slice, slice, Array], ...]:
     """The filters in groups of `size` neighbours: (bands, columns, (columns, size) weights).
 
     The columns are squares of real and imaginary parts in turn, so each weight stands twice and the product also adds
     the two.
     """
-    weights = mel_weights(sample_rate, fft, bands)
+    weights = mel_weights(sample_rate, fft, bands, gaps)
     slabs = []
     for first in range(0, bands, size):
         group = weights[first : first + size]
