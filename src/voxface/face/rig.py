@@ -40,8 +40,8 @@ LIVELINK_CSV: tuple[str, ...] = (
     "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight",
     "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "noseSneerLeft", "noseSneerRight", "tongueOut",
 )  # fmt: skip
-"""The 52 names in the order of Live Link Face's CSV. The app's network packet has another order: jaw and mouth left before
-right."""
+"""The 52 names in the order of Live Link Face's CSV. The app's network packet has another order: jaw and mouth left
+before right."""
 
 LIVELINK_ANGLES: tuple[str, ...] = tuple(
     f"{part}{turn}" for part in ("head", "leftEye", "rightEye") for turn in ("Yaw", "Pitch", "Roll")
@@ -49,6 +49,11 @@ LIVELINK_ANGLES: tuple[str, ...] = tuple(
 """What follows them in the CSV, in radians."""
 
 LIVELINK_61: tuple[str, ...] = LIVELINK_CSV + LIVELINK_ANGLES
+
+_SWAPPED = {"jawLeft": "jawRight", "jawRight": "jawLeft", "mouthLeft": "mouthRight", "mouthRight": "mouthLeft"}
+LIVELINK_UDP: tuple[str, ...] = tuple(_SWAPPED.get(name, name) for name in LIVELINK_61)
+"""The same 61 in the order of Live Link's network packet and of Unreal's enumeration: as in the CSV, but jaw and mouth
+left stand before right (formats.md §1)."""
 
 _CANONICAL = {name.lower(): name for name in ARKIT}
 
