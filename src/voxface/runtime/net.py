@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,15 +27,7 @@ class Net:
     """
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # errors reach us as exceptions, in our own words
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        data = bundle.model_bytes()
-        with _in_our_words(BundleError, f"onnxruntime cannot open the model of bundle {bundle.name!r}"):
-            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        self.bundle = bundle
+        self.bundle, self._session = bundle, open_session(bundle, bundle.model_bytes(), threads)
         self._outputs = [out.name for out in bundle.outputs]
         self._fed = ["rows", *(state.name for state in bundle.states)]
         self._wanted = self._outputs + [f"{state.name}_next" for state in bundle.states]
@@ -62,7 +55,7 @@ class Net:
         expected |= {f"{state.name}_next": state.shape[-1] for state in bundle.states}
         self._compare("outputs", outputs, expected)
         rows = np.full((1, 2, bundle.feature.rows), bundle.feature.clip_db[0], np.float32)
-        with _in_our_words(BundleSchemaError, f"the model of bundle {bundle.name!r} does not fit its bundle.json"):
+        with in_our_words(BundleSchemaError, f"the model of bundle {bundle.name!r} does not fit its bundle.json"):
             states, found = self.step(self.start(), rows)
         for out in bundle.outputs:
             if found[out.name].shape != (1, 2, len(out.channels)):
@@ -92,8 +85,19 @@ class Net:
                 )
 
 
+def open_session(bundle: Bundle, model: bytes | Path, threads: int) -> onnxruntime.InferenceSession:
+    """onnxruntime on a bundle's model, which was checked. Raises: BundleError: it cannot be opened."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # errors reach us as exceptions, in our own words
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    with in_our_words(BundleError, f"onnxruntime cannot open the model of bundle {bundle.name!r}"):
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
 @contextmanager
-def _in_our_words(kind: type[BundleError], what: str) -> Iterator[None]:
+def in_our_words(kind: type[BundleError], what: str) -> Iterator[None]:
     """Turn what onnxruntime raises (its own classes, or plain ones for damaged files) into one of our errors."""
     try:
         yield
