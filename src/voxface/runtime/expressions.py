@@ -26,11 +26,6 @@ FELT = tuple(name for name in EMOTIONS if name != "Neutral")
 """The emotions that have an expression."""
 
 _SIDES = ("Left", "Right")
-_OPENS = tuple(name for name, weight in RIG_GAP.items() if weight > 0)
-_PRESSES = ("mouthPressLeft", "mouthPressRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower")
-_SPREADS = ("mouthStretchLeft", "mouthStretchRight", "mouthDimpleLeft", "mouthDimpleRight")
-_OPENING = (CLOSED_BELOW + 0.02, 0.25)  # lip gap where the lips begin to be open, and where they are
-_ROUNDING = (0.05, 0.65)  # mouthPucker + mouthFunnel, in the same way
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,33 +79,38 @@ class Expressions:
         names = list(channels)
         full = np.zeros((len(EMOTIONS), len(names)), np.float32)
         for emotion, added in self.table.items():
-            for channel, weight in added.items():
-                if channel in names:
-                    full[EMOTIONS.index(emotion), names.index(channel)] = strength * weight
-        opposed = [(names.index(a), names.index(b)) for a, b in _OPPOSED if a in names and b in names]
-        measures, gate_of = _measures(names), np.array([_GATE_OF.get(name, 0) for name in names], int)
+            for channel in set(added) & set(names):
+                full[EMOTIONS.index(emotion), names.index(channel)] = strength * added[channel]
+        both = [side for side in _SIDES if f"mouthSmile{side}" in names and f"mouthFrown{side}" in names]
+        smiles, frowns = ([names.index(name + side) for side in both] for name in ("mouthSmile", "mouthFrown"))
+        measures = _measures(names)
+        gate_of = [_GATE_OF.get(name, 0) for name in names]
 
         def express(weights: Array, emotion: Array) -> Array:
             felt = np.minimum(emotion @ full, 1)
-            for one, other in opposed:  # of smile and frown only the stronger shows, as far as it is ahead
-                felt[:, one], felt[:, other] = (
-                    np.maximum(felt[:, one] - felt[:, other], 0),
-                    np.maximum(felt[:, other] - felt[:, one], 0),
-                )
-            felt *= _gates(weights @ measures)[:, gate_of]
-            return np.where(felt > 0, np.clip(weights + felt * (1 - weights), 0, 1), weights).astype(weights.dtype)
+            ahead = felt[:, smiles] - felt[:, frowns]  # the stronger shows, by what it is ahead
+            felt[:, smiles], felt[:, frowns] = np.maximum(ahead, 0), np.maximum(-ahead, 0)
+            felt *= _gates(weights @ measures).take(gate_of, axis=1)
+            shown = np.clip(weights + felt * (1 - weights), 0, 1)
+            return np.where(felt > 0, shown, weights).astype(weights.dtype)
 
         return express
 
 
 # -- what gives way to what -------------------------------------------------------------------------------------------
 
-_OPPOSED = tuple((f"mouthSmile{side}", f"mouthFrown{side}") for side in _SIDES)
+_OPENING = (CLOSED_BELOW + 0.02, 0.25)  # lip gap at which the lips begin to be open, and are open
+_ROUNDING = (0.05, 0.65)  # mouthPucker + mouthFunnel, in the same way
+_OPENS = tuple(name for name, weight in RIG_GAP.items() if weight > 0)
+_CLOSED = tuple(
+    name for name in ARKIT
+    if name.startswith(("mouthPress", "mouthRoll", "mouthShrug", "mouthPucker", "mouthFunnel"))
+)  # fmt: skip
 _GATE_OF: dict[str, int] = (
     dict.fromkeys(_OPENS, 1)
-    | dict.fromkeys(_PRESSES, 2)
-    | dict.fromkeys(_SPREADS, 3)
-    | {f"{lid}{side}": 4 + place for lid in ("eyeWide", "eyeSquint") for place, side in enumerate(_SIDES)}
+    | dict.fromkeys(_CLOSED, 2)
+    | {f"{name}{side}": 3 for name in ("mouthStretch", "mouthDimple") for side in _SIDES}
+    | {f"{name}{side}": 4 + place for name in ("eyeWide", "eyeSquint") for place, side in enumerate(_SIDES)}
     | {f"mouthSmile{side}": 6 + place for place, side in enumerate(_SIDES)}
     | {f"mouthFrown{side}": 8 + place for place, side in enumerate(_SIDES)}
 )
@@ -137,11 +137,10 @@ def _measures(names: Sequence[str]) -> Array:
 
 def _gates(measured: Array) -> Array:
     """(n, measures) -> (n, gates) in [0, 1]: how much of an expression each kind of channel may show."""
-    opened, rounded = _ramp(measured[:, 0], *_OPENING), _ramp(measured[:, 1], *_ROUNDING)
-    spread = (1 - rounded)[:, None]
-    beside = 1 - np.clip(measured[:, 2:], 0, 1)  # lids left and right, then what smile and frown yield to
-    first = np.stack([np.ones_like(opened), opened, 1 - opened, 1 - rounded], axis=1)
-    return np.concatenate([first, beside[:, :2], spread * beside[:, 2:]], axis=1)
+    opened, spread = _ramp(measured[:, 0], *_OPENING), 1 - _ramp(measured[:, 1], *_ROUNDING)
+    lids, corners = np.split(1 - np.clip(measured[:, 2:], 0, 1), [2], axis=1)  # (n, 2), (n, 4)
+    mouth = np.stack([np.ones_like(opened), opened, 1 - opened, spread], axis=1)
+    return np.concatenate([mouth, lids, spread[:, None] * corners], axis=1)
 
 
 def _ramp(values: Array, low: float, high: float) -> Array:
@@ -192,7 +191,7 @@ def _entries(emotion: str, entries: Mapping[str, Any]) -> dict[str, float]:
     one: dict[str, Any] = {}
     for name, weight in entries.items():
         pair = [canonical_name(name + side) for side in _SIDES]
-        if pair[0] in ARKIT and name not in ("mouth", "jaw"):
+        if pair[0] in ARKIT and name.lower() not in ("mouth", "jaw"):
             both |= dict.fromkeys(pair, weight)
         else:
             one[canonical_name(name)] = weight
