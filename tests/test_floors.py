@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "articulation": {"face"},
     "bundle": {"face", "audio"},
     "export": {"face"},
+    "live": {"face", "export"},
     "capture": {"places", "tensors", "face", "audio", "export"},
     "dataset": {"tensors", "face", "audio", "articulation", "capture", "export"},
     "runtime": {"face", "audio", "bundle"},

@@ -104,6 +104,24 @@ class ClipError(VoxfaceError):
     code = "E-CLIP"
 
 
+class PacketError(VoxfaceError):
+    """Bytes from the network that are no message of the protocol that is spoken here."""
+
+    code = "E-PACKET"
+
+
+class MessageOrderError(PacketError):
+    """A message that is of the protocol, but not at this point of the conversation."""
+
+    code = "E-ORDER"
+
+
+class HelloError(PacketError):
+    """A hello that asks for what is not served: version, rate, encoding."""
+
+    code = "E-HELLO"
+
+
 class RigMismatchError(VoxfaceError):
     """A clip lacks channels that the caller needs."""
 

@@ -1,0 +1,1 @@
+"""One frame into network packets, and packets on their way."""
