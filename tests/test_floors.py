@@ -57,7 +57,7 @@ SOLE_HOME: dict[str, set[str]] = {
     "pooch": {"capture"},
     "ray": {"capture/ray_runner.py"},
     "fsspec": {"places.py"},
-    "onnxruntime": {"runtime"},
+    "onnxruntime": {"runtime", "training/window_export.py"},
     "torch": {"models", "training"},
     "lightning_fabric": {"training"},
     "onnx": {"training"},

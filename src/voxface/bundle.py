@@ -27,12 +27,11 @@ from voxface.audio.resample import Resampler
 from voxface.errors import BundleError, BundleSchemaError, InputError, MissingDependencyError, UsageError
 from voxface.face.rig import ARKIT, EMOTIONS, HEAD, LIVELINK_61
 from voxface.files import atomic_write, sha256_hex
-from voxface.timebase import HOP_MS, ROW_RATE_HZ
+from voxface.timebase import HOP_MS, PAIR_RATE_HZ, ROW_RATE_HZ
 
 FORMAT, VERSION = "voxface-bundle", 1
 SUFFIX = ".voxface"
 LARGEST_FILE = 9_000_000  # bytes; imported windowed models may be larger
-WINDOW_RATE_HZ = 60  # frames a second of windowed bundles
 MOST_LOOK_AHEAD = 31  # rows
 _SHIPPED = Path(__file__).parent / "bundles"
 
@@ -224,7 +223,7 @@ def save_bundle(
     rig = next((out.channels for out in outputs if out.name == "weights"), ())
     moved = _weights_and_head(outputs) if drives is None else tuple(drives)
     bundle = Bundle(
-        folder, name, rig, moved, WINDOW_RATE_HZ if window else ROW_RATE_HZ, feature, look_ahead_rows, tuple(states),
+        folder, name, rig, moved, PAIR_RATE_HZ if window else ROW_RATE_HZ, feature, look_ahead_rows, tuple(states),
         tuple(outputs), training, metrics,
         hashlib.sha256(model).hexdigest() if isinstance(model, bytes) else sha256_hex(model), window,
     )  # fmt: skip
@@ -240,12 +239,14 @@ def save_bundle(
 
 def _check_rate(where: str, bundle: Bundle) -> None:
     """Rows a second, look-ahead and states are those of the bundle's kind."""
-    rate = WINDOW_RATE_HZ if bundle.window else ROW_RATE_HZ
+    rate = PAIR_RATE_HZ if bundle.window else ROW_RATE_HZ
     if bundle.rate_hz != rate:
         kind = "windowed" if bundle.window else "streaming"
         raise BundleSchemaError(
             f"{where} runs at {bundle.rate_hz} rows a second; this version runs {kind} bundles at {rate}."
         )
+    if bundle.feature.rate_hz != rate or not (bundle.window or bundle.feature.streamable):
+        raise BundleSchemaError(f"{where} cannot run on the feature {bundle.feature.kind!r}: wrong rate, or no stream.")
     if bundle.window and (bundle.look_ahead_rows or bundle.states):
         raise BundleSchemaError(f"{where} is windowed; it can have neither states nor look-ahead.")
     if not 0 <= bundle.look_ahead_rows <= MOST_LOOK_AHEAD:
