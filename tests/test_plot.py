@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,7 +24,7 @@ from voxface.export.capture_json import write_capture_json
 from voxface.export.formats import FORMATS, write
 from voxface.face.clip import FaceClip
 from voxface.face.gap import rig_gap
-from voxface.face.rig import ARKIT
+from voxface.face.rig import ARKIT, EMOTIONS
 from voxface.figure import FORMATS as PICTURES
 from voxface.render.lanes import LIP_GAP, choose, curve, lanes, most_moving, thinned
 from voxface.render.panels import mel_colours
@@ -139,6 +140,26 @@ def test_what_moves_most_is_drawn_unasked() -> None:
     )  # fmt: skip
     odd = FaceClip(np.linspace(0, 1, 30, dtype=np.float32)[:, None], ("wink",), 30.0)
     assert most_moving([odd]) == ("wink",), "channels that nobody knows are curves, too"
+
+
+def test_emotions_are_drawn_as_far_as_they_are_felt(tmp_path: Path) -> None:
+    """A clip with emotions has a lane for each that is felt at some time but for Neutral, from 0 to 1, even where it
+    never changes; one without them has none."""
+    track = np.zeros((60, 7), np.float32)
+    track[:, EMOTIONS.index("Happy")], track[:, EMOTIONS.index("Neutral")] = 0.3, 0.69
+    track[:, EMOTIONS.index("Sad")] = 0.01
+    happy = replace(talking(jawOpen=0.5), emotion=track)
+    drawn = most_moving([happy])
+    assert [lane.title for lane in lanes(drawn) if lane.group == "emotion"] == ["Happy"]
+    assert choose(["emotion"], [happy]) == EMOTIONS
+    assert not set(EMOTIONS) & set(most_moving([talking(jawOpen=0.5)]))
+    with pytest.raises(UsageError, match="no channel is called 'emotion'"):
+        choose(["emotion"], [talking()])
+    happy_curve = curve(happy, "Happy")
+    assert happy_curve is not None
+    np.testing.assert_allclose(happy_curve, 0.3)
+    draw_plot(Plot((happy,), (), ("jawOpen", "Happy"), (0.0, 1.0)), tmp_path / "happy.svg")
+    assert {"emotion", "Happy", "1"} <= set(words(tmp_path / "happy.svg"))
 
 
 def test_a_million_frames_become_a_line_that_keeps_its_peaks() -> None:

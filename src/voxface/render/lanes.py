@@ -13,7 +13,7 @@ from voxface.errors import RigMismatchError, UsageError
 from voxface.face.axes import euler_angles
 from voxface.face.clip import FaceClip
 from voxface.face.gap import rig_gap
-from voxface.face.rig import ARKIT, canonical_name
+from voxface.face.rig import ARKIT, EMOTIONS, canonical_name
 from voxface.stream import Array
 
 LIP_GAP = "lipGap"
@@ -22,12 +22,12 @@ LIP_GAP = "lipGap"
 HEAD_ANGLES = ("headYaw", "headPitch", "headRoll")
 """The turn of the head in degrees (face.axes)."""
 
-GROUPS = ("mouth", "jaw", "eyes", "brows", "cheeks", "head", "other")
+GROUPS = ("mouth", "jaw", "eyes", "brows", "cheeks", "head", "emotion", "other")
 """Groups of curves, from top to bottom."""
 
 _STARTS = {"jaw": "jaw", "eye": "eyes", "brow": "brows", "cheekSquint": "cheeks", "nose": "cheeks", "head": "head"}
-_MOST = {"mouth": 5, "jaw": 1, "eyes": 2, "brows": 1, "cheeks": 1, "head": 2, "other": 2}
-_LEAST_MOVE = {"head": 1.0}  # degrees; what moves less is not shown unless it is asked for
+_MOST = {"mouth": 5, "jaw": 1, "eyes": 2, "brows": 1, "cheeks": 1, "head": 2, "emotion": 3, "other": 2}
+_LEAST_MOVE = {"head": 1.0, "emotion": 0.15}  # degrees, strength; what moves less is only shown if it is asked for
 _SIDES = ("Left", "Right")
 
 
@@ -46,11 +46,11 @@ class Lane:
 
 
 def curve_names(clip: FaceClip) -> tuple[str, ...]:
-    """The curves that a clip has: the lip gap if its channels give one, its channels, the turn of its head."""
+    """The curves that a clip has: lip gap if its channels give one, channels, the turn of its head, its emotions."""
     names = [*clip.channels]
     if _has_gap(clip):
         names.insert(0, LIP_GAP)
-    return (*names, *(HEAD_ANGLES if clip.head is not None else ()))
+    return (*names, *HEAD_ANGLES * (clip.head is not None), *EMOTIONS * (clip.emotion is not None))
 
 
 def curve(clip: FaceClip, name: str) -> Array | None:
@@ -59,6 +59,8 @@ def curve(clip: FaceClip, name: str) -> Array | None:
         values = rig_gap(clip.weights, clip.channels)
     elif name in HEAD_ANGLES and clip.head is not None:
         values = np.degrees(euler_angles(clip.head[:, 3:])[:, HEAD_ANGLES.index(name)])
+    elif name in EMOTIONS and clip.emotion is not None:
+        values = clip.emotion[:, EMOTIONS.index(name)]
     elif name in clip.channels:
         values = clip.channel(name)
     else:
@@ -69,6 +71,8 @@ def curve(clip: FaceClip, name: str) -> Array | None:
 
 def group_of(name: str) -> str:
     """The group of a curve."""
+    if name in EMOTIONS:
+        return "emotion"
     if name == LIP_GAP or name.startswith(("mouth", "tongue", "cheekPuff")):
         return "mouth"
     return next((group for start, group in _STARTS.items() if name.startswith(start)), "other")
@@ -103,7 +107,7 @@ def choose(wanted: Sequence[str], clips: Sequence[FaceClip]) -> tuple[str, ...]:
 def most_moving(clips: Sequence[FaceClip]) -> tuple[str, ...]:
     """The curves that say most: the lip gap, then in every group those that move most, and their other side."""
     known = _known_curves(clips)
-    moves = {name: max(_range(curve(clip, name)) for clip in clips) for name in known}
+    moves = {name: max(_move(clip, name) for clip in clips) for name in known}
     chosen = [LIP_GAP] if LIP_GAP in known else []
     for group in GROUPS:
         own = [name for name in known if group_of(name) == group and name != LIP_GAP]
@@ -156,11 +160,15 @@ def _pair_name(name: str) -> str:
     return name if base in ("mouth", "jaw") else base
 
 
-def _range(values: Array | None) -> float:
-    """5th to 95th percentile, or the whole range where only a few frames move, as in a blink, weighed by a third."""
+def _move(clip: FaceClip, name: str) -> float:
+    """5th to 95th percentile, or the whole range where only a few frames move, as in a blink, weighed by a third; of an
+    emotion, which says much even where it stays, its peak, but nothing of Neutral, which is what they leave."""
+    values = curve(clip, name) if name != "Neutral" else None
     known = values[np.isfinite(values)] if values is not None else np.zeros(0)
     if not len(known):
         return 0.0
+    if name in EMOTIONS:
+        return float(known.max())
     low, high = np.percentile(known, [5, 95])
     return max(float(high - low), float(known.max() - known.min()) / 3)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from voxface.face.clip import FaceClip
 from voxface.face.gap import CLOSED_BELOW
+from voxface.face.rig import EMOTIONS
 from voxface.render.lanes import HEAD_ANGLES, LIP_GAP, Lane, curve, thinned
 from voxface.render.sound import SoundPicture
 from voxface.stream import Array
@@ -88,12 +89,14 @@ def _visible(clip: FaceClip, name: str, span_s: tuple[float, float]) -> tuple[Ar
 
 
 def _limits(lane: Lane, curves: Sequence[Array]) -> tuple[float, float]:
-    """Round limits that hold every value: from 0 up, or as far down as up for angles."""
+    """Round limits that hold every value: from 0 up, or as far down as up for angles; 0 to 1 for emotions."""
     known = np.concatenate([values[np.isfinite(values)] for values in curves] or [np.zeros(0)])
     most, least = float(known.max(initial=0.0)), float(known.min(initial=0.0))
     if lane.names[0] in HEAD_ANGLES:
         top = next((top for top in _TOP_DEG if top >= max(most, -least)), 180.0)
         return -top, top
+    if lane.names[0] in EMOTIONS:
+        return 0.0, 1.0
     top = next((top for top in _TOPS if top >= most), most)
     return (least if least < -0.02 else 0.0), top
 
