@@ -64,9 +64,12 @@ class TransformerConfig:
 
 
 def angles(frames: int, width: int) -> Tensor:
-    """(frames, width / 2) radians: position * 10000^(-2j / width), for sinusoids and rotations alike."""
-    speed = torch.exp(-math.log(10_000) * torch.arange(0, width, 2) / width)
-    return torch.arange(frames)[:, None] * speed
+    """(frames, width / 2) radians: position * 10000^(-2j / width), for sinusoids and rotations alike.
+
+    On the CPU even where a net is made without memory (torch's "meta" device), since no file brings these numbers.
+    """
+    speed = torch.exp(-math.log(10_000) * torch.arange(0, width, 2, device="cpu") / width)
+    return torch.arange(frames, device="cpu")[:, None] * speed
 
 
 def sinusoid(frames: int, width: int) -> Tensor:
@@ -137,12 +140,17 @@ class Attention(nn.Module):
         return x.view(x.shape[0], x.shape[1], self.heads, -1).transpose(1, 2)
 
 
-class FeedForward(nn.Sequential):
+class FeedForward(nn.Module):
     """Each frame for itself: wide, ReLU, narrow again."""
 
     def __init__(self, config: TransformerConfig) -> None:
-        wide, narrow = nn.Linear(config.hidden, config.feedforward), nn.Linear(config.feedforward, config.hidden)
-        super().__init__(wide, nn.ReLU(), narrow)
+        super().__init__()
+        self.wide = nn.Linear(config.hidden, config.feedforward)
+        self.narrow = nn.Linear(config.feedforward, config.hidden)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.narrow(torch.relu(self.wide(x)))
+        return out
 
 
 class EncoderLayer(nn.Module):
