@@ -13,8 +13,8 @@ demo: $(VENV)/.demo  ## speech -> face: the shipped sample as a film and as curv
 	$(BIN)/voxface render src/voxface/samples/hello.flac -o demo/hello.mp4
 	$(BIN)/voxface demo -o demo
 
-test: check system web/node_modules/.package-lock.json  ## check, then the whole suite
-	$(BIN)/python -m pytest -q
+test: check system web/node_modules/.package-lock.json  ## check, then the whole suite, on two cores
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.all  ## lint and types
 	$(BIN)/ruff check src tests benchmarks tools

@@ -17,6 +17,23 @@ SHARED = ROOT.parent / "shared"
 SAMPLE = ROOT / "src" / "voxface" / "samples" / "hello.flac"
 
 
+LONGEST = tuple(
+    f"test_{name}.py"
+    for name in (
+        "capture_runs", "training_processes", "viewer_browser", "capture_kills", "ray", "capture_long", "faults_audio",
+        "faults_audio_sources", "synth", "capture_real", "doctor", "cli", "faults_model", "training", "evaluate_verb",
+        "joint_training", "training_table", "places", "train_verb", "synth_labels", "head", "quality_real",
+    )
+)  # fmt: skip
+"""Files of tests that take longest, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files: so processes that share the suite (`make test`) end at about the same time."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
+
 def pytest_report_header() -> list[str]:
     """Says loudly what is not at hand, since tests that need it are skipped."""
     return [f"shared data: {SHARED if SHARED.is_dir() else 'MISSING, tests that need it are skipped'}"]
