@@ -61,15 +61,16 @@ def test_the_page_and_the_head_are_served_with_types(port: int) -> None:
 
 
 def test_the_session_says_what_is_shown_and_its_numbers_are_those_of_the_clip(session: Session, port: int) -> None:
-    """ClipInfo and the bytes agree with the clip: weights, then head poses, float32; so do sound and peaks."""
+    """ClipInfo and the bytes agree with the clip: weights, head poses, emotions, float32; so do sound and peaks."""
     found = ask(port, "/api/session").json
     (info,) = found["clips"]
     clip = session.showing.clips[0].clip
     assert (found["text"], info["label"], info["fps"], info["frames"]) == ("Hello", "hello.flac", 60.0, len(clip))
     assert (info["channels"], info["unknown"], info["notes"]) == (list(clip.channels), [], [])
     numbers = np.frombuffer(ask(port, f"/api/clips/{info['id']}.bin").body, "<f4")
-    assert clip.head is not None
-    np.testing.assert_array_equal(numbers, np.concatenate([clip.weights.ravel(), clip.head.ravel()]))
+    parts = [part for part in (clip.weights, clip.head, clip.emotion) if part is not None]
+    assert (info["head"], info["emotion"]) == (clip.head is not None, clip.emotion is not None)
+    np.testing.assert_array_equal(numbers, np.concatenate([part.ravel() for part in parts]))
 
     samples, rate_hz = read_audio(SAMPLE)
     with wave.open(io.BytesIO(ask(port, f"/api/audio/{info['audio']['id']}.wav").body)) as file:

@@ -11,6 +11,7 @@ export interface ClipInfo {
   frames: number;
   channels: string[];
   head: boolean;
+  emotion: boolean;
   unknown: string[];
   observed: boolean[];
   notes: string[];

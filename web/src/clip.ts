@@ -5,6 +5,9 @@ import type { ClipInfo } from "./api";
 /** Numbers of a head pose: x, y, z in metres, then the unit quaternion w, i, j, k (SPEC C4). */
 export const HEAD_NUMBERS = 7;
 
+/** What an emotion track tells, in its order (SPEC C1). */
+export const EMOTIONS = ["Angry", "Disgusted", "Fearful", "Happy", "Neutral", "Sad", "Surprised"] as const;
+
 export interface Clip {
   readonly id: string;
   /** File name. */
@@ -20,6 +23,8 @@ export interface Clip {
   readonly weights: Float32Array;
   /** frames x HEAD_NUMBERS, row by row. */
   readonly head: Float32Array | null;
+  /** frames x EMOTIONS, row by row, 0 … 1. */
+  readonly emotion: Float32Array | null;
   /** Channels that are no ARKit channel; they are drawn as lanes and move nothing on our head. */
   readonly unknown: readonly string[];
   /** One per channel; false: the source could not measure it. */
@@ -30,14 +35,17 @@ export interface Clip {
 /** A clip from what the server says of it and the bytes of /api/clips/<id>.bin. */
 export function clipOf(info: ClipInfo, bytes: ArrayBuffer): Clip {
   const count = info.frames * info.channels.length;
-  const numbers = count + (info.head ? info.frames * HEAD_NUMBERS : 0);
+  const poses = info.head ? info.frames * HEAD_NUMBERS : 0;
+  const numbers = count + poses + (info.emotion ? info.frames * EMOTIONS.length : 0);
   if (bytes.byteLength !== numbers * 4) {
     throw new Error(`${info.name}: ${bytes.byteLength} bytes came, ${numbers * 4} were needed. Load the page again.`);
   }
   const { id, name, label, fps, frames, channels, unknown, observed, notes } = info;
   const weights = new Float32Array(bytes, 0, count);
-  const head = info.head ? new Float32Array(bytes, count * 4) : null;
-  return { id, name, label, fps, startS: info.start_s, frames, channels, weights, head, unknown, observed, notes };
+  const head = info.head ? new Float32Array(bytes, count * 4, poses) : null;
+  const emotion = info.emotion ? new Float32Array(bytes, (count + poses) * 4) : null;
+  const startS = info.start_s;
+  return { id, name, label, fps, startS, frames, channels, weights, head, emotion, unknown, observed, notes };
 }
 
 /** Seconds on the clock of the sound at which the last frame of a clip ends. */

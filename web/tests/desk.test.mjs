@@ -7,6 +7,8 @@ const { Curve, Rows, curvesOfPeaks } = await source("desk/series.ts");
 const { Timeline, clock, rulerStep } = await source("desk/timeline.ts");
 const { difference, tune, activity } = await source("desk/compare.ts");
 const { headCurves } = await source("desk/headlanes.ts");
+const { clipOf } = await source("clip.ts");
+const { sources } = await source("desk/sources.ts");
 const { lipGap, lipGains } = await source("desk/lips.ts");
 const { NEUTRAL } = await source("gains.ts");
 
@@ -112,6 +114,20 @@ test("head pose is told in degrees and centimetres: yaw to the left, pitch down,
   assert.deepEqual(frame(1), [0, 10, 0, 1, -2, 3]);
   assert.deepEqual(frame(2), [0, 0, -5, 1, -2, 3]);
   assert.deepEqual(headCurves({ ...clip, head: null }), []);
+});
+
+test("emotions are lanes from 0 to 1, of the clip that has them", () => {
+  const info = { id: "c1", name: "a.json", fps: 2, start_s: 1, frames: 2, channels: ["jawOpen"], unknown: [], observed: [true] };
+  const numbers = Float32Array.from([0.5, 0.6, ...Array(14).fill(0), 0.9, 0, 0, 0.1, 0, 0, 0, 0.7, 0, 0, 0.3, 0, 0, 0]);
+  const felt = clipOf({ ...info, head: true, emotion: true }, numbers.buffer);
+  const calm = clipOf({ ...info, head: false, emotion: false }, numbers.slice(0, 2).buffer);
+  const lanes = sources(calm, felt).filter(({ region }) => region === "emotion");
+  assert.deepEqual(lanes.map(({ name }) => name), "Angry Disgusted Fearful Happy Neutral Sad Surprised".split(" "));
+  const read = (name) => lanes.find((lane) => lane.name === name).b.at(1.25).toFixed(3);
+  assert.deepEqual([read("Angry"), read("Happy"), read("Sad")], ["0.800", "0.200", "0.000"]);
+  assert.ok(lanes.every(({ a, scale }) => a === null && scale[0] === 0 && scale[1] === 1));
+  assert.deepEqual(sources(calm, null).filter(({ region }) => region === "emotion"), []);
+  assert.throws(() => clipOf({ ...info, head: true, emotion: false }, numbers.buffer), /Load the page again/);
 });
 
 test("the lip gap is the house's formula, under gains, and none without its channels", () => {

@@ -65,15 +65,15 @@ class Shown:
         return {
             "id": self.id, "name": self.name, "label": self.label, "fps": float(clip.fps), "start_s": clip.start_s,
             "frames": len(clip), "channels": list(clip.channels), "head": clip.head is not None,
-            "unknown": [name for name in clip.channels if name not in ARKIT],
+            "emotion": clip.emotion is not None, "unknown": [name for name in clip.channels if name not in ARKIT],
             "observed": clip.observed.tolist(), "notes": list(self.notes),
             "audio": self.sound.info() if self.sound else None,
         }  # fmt: skip
 
     def data(self) -> bytes:
-        """Little-endian float32: weights (frames, channels) row by row, then, if there is one, the head (frames, 7)."""
-        parts = [self.clip.weights] + ([] if self.clip.head is None else [self.clip.head])
-        return b"".join(part.astype("<f4").tobytes() for part in parts)
+        """Little-endian float32: weights (frames, channels) row by row, then head and emotion (frames, 7) each."""
+        parts = (self.clip.weights, self.clip.head, self.clip.emotion)
+        return b"".join(part.astype("<f4").tobytes() for part in parts if part is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ export interface LanesLook {
 const GROUPS = [
   ...REGIONS.map(({ id, label }) => ({ id, label })),
   { id: "head", label: "Head pose" },
+  { id: "emotion", label: "Emotion" },
   { id: "other", label: "Other channels" },
 ];
 

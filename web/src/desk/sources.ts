@@ -1,21 +1,22 @@
 // Which lanes two clips make, and what a person should know of the clips.
 
-import type { Clip } from "../clip";
+import { type Clip, EMOTIONS } from "../clip";
 import { NEUTRAL } from "../gains";
 import { REGIONS, regionOf } from "../regions";
 import { HEAD_LANES, headCurves } from "./headlanes";
 import type { LaneSource } from "./lane";
 import { LIP_GAP, lipGap } from "./lips";
-import { Curve } from "./series";
+import { Curve, Rows } from "./series";
 
-/** The lip gap, a lane per channel of either clip in the order of the regions, then head pose, then names that are no ARKit's. */
+/** The lip gap, a lane per channel of either clip in the order of the regions, then head pose, emotions, and names
+ * that are no ARKit's. */
 export function sources(a: Clip | null, b: Clip | null): LaneSource[] {
   const here = [...new Set([...(a?.channels ?? []), ...(b?.channels ?? [])])];
   const known = REGIONS.flatMap(({ channels }) => channels.filter((name) => here.includes(name)));
   const others = here.filter((name) => !regionOf(name));
   const [curvesA, curvesB] = [a ? Curve.ofClip(a) : [], b ? Curve.ofClip(b) : []];
   const lane = (name: string): LaneSource => weight(name, a, b, curvesA, curvesB);
-  return [...lips(a, b), ...known.map(lane), ...poses(a, b), ...others.map(lane)];
+  return [...lips(a, b), ...known.map(lane), ...poses(a, b), ...emotions(a, b), ...others.map(lane)];
 }
 
 function lips(a: Clip | null, b: Clip | null): LaneSource[] {
@@ -44,6 +45,15 @@ function poses(a: Clip | null, b: Clip | null): LaneSource[] {
     const [one, other] = [curvesA[index] ?? null, curvesB[index] ?? null];
     const far = Math.max(reach, ...[one, other].flatMap((curve) => curve?.range().map(Math.abs) ?? []));
     return { name, region: "head", scale: [-far, far], unit, note: "", observed: true, a: one, b: other };
+  });
+}
+
+function emotions(a: Clip | null, b: Clip | null): LaneSource[] {
+  const [rowsA, rowsB] = [a, b].map((clip) => clip?.emotion && new Rows(clip.emotion, EMOTIONS.length, clip.fps, clip.startS));
+  if (!rowsA && !rowsB) return [];
+  return EMOTIONS.map((name, column) => {
+    const [one, other] = [rowsA ? new Curve(rowsA, column) : null, rowsB ? new Curve(rowsB, column) : null];
+    return { name, region: "emotion", scale: [0, 1], unit: "", note: "", observed: true, a: one, b: other };
   });
 }
 
