@@ -14,7 +14,7 @@ import numpy as np
 
 from voxface.audio.level import LevelSpec, LevelState
 from voxface.audio.mel import LogMel, decibels
-from voxface.audio.mfcc import MfccRows
+from voxface.audio.mfcc import MfccRows, MfccRowsFromLag0, MfccRowsWithoutC0
 from voxface.audio.voice import RMS_FLOOR_DB, VoiceActivity, VoiceState, window_crossings, window_level_db
 from voxface.errors import BundleSchemaError
 from voxface.stream import Array, Stage, run_whole
@@ -60,12 +60,14 @@ class FeatureSpec:
              mfcc 78, 79, 69 or 256
     clip_db: log-mel: energies are clipped to this range, in training and at run time alike
     level:   log-mel: the level control before the mels, or None
+    smooth:  mfcc of whole clips: each row becomes the mean of itself and its two neighbours
     """
 
     kind: str = "logmel"
     rows: int = 80
     clip_db: tuple[float, float] = (-80.0, 10.0)
     level: LevelSpec | None = None
+    smooth: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in FEATURES:
@@ -76,6 +78,8 @@ class FeatureSpec:
             raise BundleSchemaError(f"a row of {self.kind!r} has {has} numbers; the feature asks for {self.rows}.")
         if self.level is not None and self.kind != "logmel":
             raise BundleSchemaError(f"the level control is for 'logmel'; {self.kind!r} scales sound in its own way.")
+        if self.smooth and self.streamable:
+            raise BundleSchemaError(f"only features of whole clips are smoothed; {self.kind!r} is a stream.")
         if not self.clip_db[0] < self.clip_db[1]:
             raise BundleSchemaError(f"clip_db must rise; got {self.clip_db}.")
 
@@ -107,8 +111,9 @@ class FeatureSpec:
         return self.extractor().whole(samples, scaled=scaled)
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in `bundle.json`."""
-        return asdict(self) | {"clip_db": list(self.clip_db)}
+        """As it stands in `bundle.json`; `smooth` only where it is on."""
+        value = asdict(self) | {"clip_db": list(self.clip_db)}
+        return value if self.smooth else {key: value[key] for key in value if key != "smooth"}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> FeatureSpec:
@@ -116,7 +121,8 @@ class FeatureSpec:
         try:
             level = None if value["level"] is None else LevelSpec(**{k: float(v) for k, v in value["level"].items()})
             low, high = value["clip_db"]
-            return cls(str(value["kind"]), int(value["rows"]), (float(low), float(high)), level)
+            smooth = bool(value.get("smooth", False))
+            return cls(str(value["kind"]), int(value["rows"]), (float(low), float(high)), level, smooth)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BundleSchemaError(f"the feature of the bundle cannot be read: {error!r}.") from error
 
@@ -180,7 +186,12 @@ class LogMelRows:
         return FeatureState(state.heard, level, voice)
 
 
-FEATURES: dict[str, type[Extractor]] = {"logmel": LogMelRows, "mfcc": MfccRows}
+FEATURES: dict[str, type[Extractor]] = {
+    "logmel": LogMelRows,
+    "mfcc": MfccRows,
+    "mfcc-drop-c0": MfccRowsWithoutC0,
+    "mfcc-lag0": MfccRowsFromLag0,
+}
 """Feature extractors by name."""
 
 FEATURE_LOOK_AHEAD_MS = HALF_WINDOW_MS

@@ -59,7 +59,7 @@ class LogMel:
         spectrum = np.empty((min(_BLOCK, rows), self.fft // 2 + 1), np.complex64)
         for at in range(0, rows, _BLOCK):
             count = min(_BLOCK, rows - at)
-            windows = _windows(heard[at * self.hop :], count, self.window, self.hop)
+            windows = sliding_windows(heard[at * self.hop :], count, self.window, self.hop)
             np.multiply(windows, hann(self.window), out=padded[:count, : self.window])
             np.fft.rfft(padded[:count], out=spectrum[:count])  # type: ignore[arg-type]  # numpy's stub says complex128
             squares = spectrum[:count].view(np.float32)
@@ -70,7 +70,7 @@ class LogMel:
         return mel
 
 
-def _windows(heard: Array, rows: int, window: int, hop: int) -> Array:
+def sliding_windows(heard: Array, rows: int, window: int, hop: int) -> Array:
     """(rows, window) view of (n,) contiguous samples: row i begins at sample i * hop. Not to be written to."""
     size = heard.itemsize
     return np.ndarray((rows, window), heard.dtype, heard, strides=(hop * size, size))

@@ -7,30 +7,52 @@ here is a row there; the tests hold both together to 1e-3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import pairwise
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from voxface.audio.autocorrelation import autocorrelations
+from voxface.audio.columns import (
+    blocks,
+    check_long_enough,
+    crossing_rates,
+    loud_gain,
+    paired,
+    peak_gain,
+    smoothed,
+)
 from voxface.audio.mel import LogMel
-from voxface.errors import AudioTooShortError, UsageError
+from voxface.errors import UsageError
 from voxface.stream import Array
 from voxface.timebase import COLUMN_HOP, COLUMN_SAMPLE_RATE_HZ, COLUMN_WINDOW, PAIR_RATE_HZ, column_count
 
 if TYPE_CHECKING:
     from voxface.audio.features import FeatureSpec
 
-LEAST_WINDOWS = 9  # whole windows in a clip: the width of the slope filter
 BANDS = 128
 POWER_FLOOR = 1e-10
 RANGE_DB = 80.0  # below the loudest band of the clip nothing is told apart
 _STD_FLOOR = 1e-10
-_BLOCK = 1024  # columns worked on at a time: the memory for a long sound stays that of its result
 _SLOPE = np.arange(-4, 5) / 60  # least-squares line through 9 columns: k / sum(k^2)
 _BEND = (np.arange(-4, 5) ** 2 - 20 / 3) / 154  # twice the square term of a parabola: 2 (k^2 - mean) / 308
+
+
+@dataclass(frozen=True, slots=True)
+class RowPlan:
+    """What stands in a row: MFCC, their slopes, their bends, and what is added.
+
+    cepstra: MFCC that are computed · drop_c0: the first of them, the loudness, is left out
+    beside:  (samples, gain) -> more columns, which are not normalised; or None
+    gain:    how loud the clip is made: samples -> factor
+    """
+
+    cepstra: int
+    drop_c0: bool = False
+    beside: Callable[[Array, float], Array] | None = None
+    gain: Callable[[Array], float] = peak_gain
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +60,20 @@ class MfccRows:
     """Rows of a whole clip; cannot stream, because its mean and deviation are those of the whole clip.
 
     n samples at 88.2 kHz give ceil((1 + n // 735) / 2) rows; row i is centred on sample 1470 i + 367.
-    rows of the spec: 78 = 26 MFCC, their slopes, their bends
+    78: 26 MFCC, their slopes, their bends (SPEC B) · 79: and the zero-crossing rate, with another rule of loudness
+    69: 23 MFCC, their slopes, their bends · 256: and 187 autocorrelations
     """
 
     streamable: ClassVar[bool] = False
     sample_rate_hz: ClassVar[int] = COLUMN_SAMPLE_RATE_HZ
     rate_hz: ClassVar[int] = PAIR_RATE_HZ
-    widths: ClassVar[tuple[int, ...]] = (78,)
+    plans: ClassVar[Mapping[int, RowPlan]] = {
+        78: RowPlan(26),
+        79: RowPlan(26, beside=crossing_rates, gain=loud_gain),
+        69: RowPlan(23),
+        256: RowPlan(23, beside=autocorrelations),
+    }
+    widths: ClassVar[tuple[int, ...]] = tuple(plans)
 
     spec: FeatureSpec
 
@@ -66,54 +95,43 @@ class MfccRows:
     def whole(self, samples: Array, *, scaled: bool = True) -> Array:
         """(n,) float32 samples at 88.2 kHz -> (frames, rows of the spec) float32.
 
-        scaled: as if the loudest sample were 1 (the original does so, but not with headerless bytes)
+        scaled: bring the clip to its loudness first (the original does so, but not with headerless bytes)
         Raises: AudioTooShortError: fewer than 9 whole windows (83 ms).
         """
         check_long_enough(len(samples))
-        samples = np.ascontiguousarray(samples, np.float32)
-        gain = peak_gain(samples) if scaled else 1.0
-        columns = with_slopes(normalised(cepstra(samples, gain, self.spec.rows // 3)))
-        return paired(columns)
+        samples = np.asarray(samples, np.float32)
+        plan = self.plans[self.spec.rows]
+        gain = plan.gain(samples) if scaled else 1.0
+        columns = normalised(cepstra(samples, gain, plan.cepstra))
+        parts = [paired(with_slopes(columns[:, 1:] if plan.drop_c0 else columns))]
+        if plan.beside:
+            parts.append(paired(plan.beside(samples, gain)))
+        rows = np.concatenate(parts, axis=1)
+        return smoothed(rows) if self.spec.smooth else rows
 
 
-def check_long_enough(samples: int) -> None:
-    """Raises: AudioTooShortError: fewer than 9 whole windows, too few for the slopes."""
-    least = COLUMN_WINDOW + (LEAST_WINDOWS - 1) * COLUMN_HOP
-    if samples < least:
-        has, needs = (1000 * count / COLUMN_SAMPLE_RATE_HZ for count in (samples, least))
-        raise AudioTooShortError(
-            f"the sound lasts {has:.1f} ms ({samples} samples at 88.2 kHz); these features need {needs:.1f} ms.",
-            hint="Give a longer recording.",
-        )
+@dataclass(frozen=True, slots=True)
+class MfccRowsWithoutC0(MfccRows):
+    """Rows of the builds of January 2025, which leave out the loudness: MFCC 1 ... 23, their slopes, their bends."""
+
+    plans: ClassVar[Mapping[int, RowPlan]] = {69: RowPlan(24, drop_c0=True)}
+    widths: ClassVar[tuple[int, ...]] = (69,)
 
 
-def peak_gain(samples: Array) -> float:
-    """What the samples are multiplied with so that the loudest is 1; 1 for silence."""
-    peak = max(float(samples.max()), -float(samples.min()))
-    return 1 / peak if peak > 0 else 1.0
+@dataclass(frozen=True, slots=True)
+class MfccRowsFromLag0(MfccRows):
+    """Rows of the builds of 8 to 10 February 2025, whose 187 autocorrelations begin at lag 0 (always 1)."""
 
-
-def blocks(samples: Array, mode: str) -> Iterator[tuple[slice, Array]]:
-    """A clip in overlapping pieces: (columns, the samples that their windows cover, padded at both ends of the clip).
-
-    Pieces are of about the same size, so that none is too short to be mirrored.
-    """
-    columns, half = column_count(len(samples)), COLUMN_WINDOW // 2
-    edges = np.linspace(0, columns, -(-columns // _BLOCK) + 1).astype(int).tolist()
-    for first, last in pairwise(edges):
-        low, high = first * COLUMN_HOP - half, (last - 1) * COLUMN_HOP + half
-        piece = samples[max(low, 0) : high]
-        missing = (max(-low, 0), max(high - len(samples), 0))
-        yield slice(first, last), np.pad(piece, missing, mode=mode) if any(missing) else piece  # type: ignore[call-overload]
+    plans: ClassVar[Mapping[int, RowPlan]] = {256: RowPlan(23, beside=partial(autocorrelations, first_lag=0))}
+    widths: ClassVar[tuple[int, ...]] = (256,)
 
 
 def cepstra(samples: Array, gain: float, count: int) -> Array:
     """The first `count` MFCC: (columns, count) float32 of (n,) samples, as if these were multiplied by `gain`."""
     mel = mel_columns()
     power = np.empty((column_count(len(samples)), BANDS), np.float32)
-    for columns, piece in blocks(samples, "constant"):
+    for columns, piece in blocks(samples, gain, "constant"):
         power[columns] = mel.power(piece, columns.stop - columns.start)
-    power *= np.float32(gain) ** 2
     level = level_db(power)
     np.maximum(level, level.max() - RANGE_DB, out=level)
     return level @ cosines(BANDS, count)
@@ -128,8 +146,8 @@ def mel_columns() -> LogMel:
 def level_db(power: Array) -> Array:
     """10 log10 of mel power, in place, no lower than -100 dB."""
     np.maximum(power, POWER_FLOOR, out=power)
-    np.log(power, out=power)
-    power *= 10 / np.log(10)
+    np.log10(power, out=power)
+    power *= 10
     return power
 
 
@@ -168,13 +186,4 @@ def with_slopes(columns: Array) -> Array:
         inner = sum(np.float32(tap) * columns[k : len(columns) - 8 + k] for k, tap in enumerate(taps))
         part[4:-4] = inner
         part[:4], part[-4:] = part[4], part[-5]
-    return out
-
-
-def paired(columns: Array) -> Array:
-    """The means of neighbours, (columns, w) -> (ceil(columns / 2), w) float32; an odd last column stays alone."""
-    out = columns[::2].copy()
-    pairs = len(columns) // 2
-    out[:pairs] += columns[1::2]
-    out[:pairs] *= 0.5
     return out
