@@ -154,9 +154,8 @@ def one(source: str, target: str, job: Job, out: Output | None = None) -> dict[s
     from voxface.export.formats import format_for, open_writer
     from voxface.export.writing import ClipHeader
     from voxface.face.rig import ARKIT
-    from voxface.runtime.animate import animate_blocks, open_animator
+    from voxface.runtime.animate import animate_blocks, open_session
     from voxface.runtime.idle import load_idle
-    from voxface.runtime.session import Session
     from voxface.runtime.threads import offline_threads
 
     began = time.perf_counter()
@@ -164,12 +163,11 @@ def one(source: str, target: str, job: Job, out: Output | None = None) -> dict[s
     idle = None if job.no_idle else load_idle(job.gains, job.idle_seed)
     format = format_for(target, job.format)
     with sound_of(source, job) as audio:
-        animator = open_animator(job.bundle, job.threads or offline_threads())
-        session = Session(animator, audio.rate_hz, job.fps, polish, idle)
+        session = open_session(job.bundle, audio.rate_hz, job.fps, polish, idle, job.threads or offline_threads())
         header = ClipHeader(
-            channels=ARKIT, fps=job.fps, start_s=0.0, has_head=session.has_head,
+            channels=ARKIT, fps=job.fps, start_s=0.0, has_head=session.has_head, has_emotion=session.has_emotion,
             audio={"name": audio.name, "sample_rate": audio.rate_hz},
-            model={"name": animator.bundle.name, "sha256": animator.bundle.sha256},
+            model={"name": session.bundle.name, "sha256": session.bundle.sha256},
         )  # fmt: skip
         clips = animate_blocks(audio, session, block=audio.rate_hz // 50 if target == "-" else 1 << 16)
         frames = 0
@@ -185,7 +183,8 @@ def one(source: str, target: str, job: Job, out: Output | None = None) -> dict[s
     seconds = time.perf_counter() - began
     return {
         "input": source, "output": target, "frames": frames, "fps": job.fps, "duration_s": round(frames / job.fps, 3),
-        "seconds": round(seconds, 3), "bundle": animator.bundle.name, "latency_ms": round(session.latency_ms, 1),
+        "seconds": round(seconds, 3), "bundle": session.bundle.name,
+        "latency_ms": None if session.latency_ms is None else round(session.latency_ms, 1),
     }  # fmt: skip
 
 
@@ -268,4 +267,5 @@ def _line(out: Output, summary: dict[str, Any]) -> None:
         out.say(
             f"{one_line(summary['output'])}: {summary['frames']} frames at {summary['fps']:g} fps, "
             f"{clock_text(summary['duration_s'])} of speech in {summary['seconds']:.2f} s ({speed:.0f}× real time)"
+            + ("" if summary.get("latency_ms", 0) is not None else f"; bundle {summary['bundle']!r} cannot stream")
         )

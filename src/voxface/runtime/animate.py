@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from voxface.runtime.idle import Idle
 from voxface.runtime.polish import Polish
 from voxface.runtime.session import Session
 from voxface.runtime.threads import offline_threads
+from voxface.runtime.whole_session import WholeSession
+from voxface.runtime.window_net import WindowNet
 from voxface.stream import Array, Chain, run
 
 DEFAULT_BUNDLE = "default"
@@ -44,7 +46,7 @@ def animate(
         source: a file (name, bytes or open), or samples: (n,) or (n, channels) float in [-1, 1], or int16 or int32.
         rate_hz: of an array of samples; a file knows its own.
         fps: frames a second of the clip.
-        bundle: a shipped name, a path, or an opened bundle.
+        bundle: a shipped name, a path, or an opened bundle; a windowed one hears the recording as a whole.
         channel: "mix", or which channel to take: "1", "2", ...
         audio_track: which sound track of a video, counted from 0.
         raw: what the bytes are, where they are bare samples.
@@ -55,10 +57,9 @@ def animate(
         k / fps seconds, k / fps < duration.
     Raises: VoxfaceError: the source is no sound, or empty; the bundle cannot be used.
     """
-    animator = open_animator(bundle, threads or offline_threads())
 
-    def session_of(rate: int) -> Session:
-        return Session(animator, rate, fps, polish, idle)
+    def session_of(rate: int) -> Session | WholeSession:
+        return open_session(bundle, rate, fps, polish, idle, threads or offline_threads())
 
     if isinstance(source, np.ndarray):
         if rate_hz is None:
@@ -70,13 +71,16 @@ def animate(
         return join(list(animate_blocks(audio, session_of(audio.rate_hz))))
 
 
-def animate_blocks(audio: AudioSource, session: Session, block: int = 1 << 16) -> Iterator[FaceClip]:
-    """The frames of a source, block by block, in constant memory. Raises: AudioEmptyError: it has no samples."""
+def animate_blocks(audio: AudioSource, session: Session | WholeSession, block: int = 1 << 16) -> Iterator[FaceClip]:
+    """The frames of a source, block by block, in constant memory; a WholeSession gives all of them at the end.
+
+    Raises: AudioEmptyError: it has no samples.
+    """
     return _frames(session, audio.blocks(block), audio.name)
 
 
-def _frames(session: Session, blocks: Iterator[Array], name: str = "the array") -> Iterator[FaceClip]:
-    state = session.start()
+def _frames(session: Session | WholeSession, blocks: Iterator[Array], name: str = "the array") -> Iterator[FaceClip]:
+    state: Any = session.start()
     for samples in blocks:
         state, clip = session.step(state, samples)
         if len(clip):
@@ -90,20 +94,53 @@ def join(clips: list[FaceClip]) -> FaceClip:
     """Clips that follow each other on one grid, as one."""
     first = clips[0]
     heads = [clip.head for clip in clips if clip.head is not None]
+    emotions = [clip.emotion for clip in clips if clip.emotion is not None]
     return FaceClip(
         weights=np.concatenate([clip.weights for clip in clips]),
         channels=first.channels,
         fps=first.fps,
         start_s=first.start_s,
         head=np.concatenate(heads) if len(heads) == len(clips) else None,
+        emotion=np.concatenate(emotions) if len(emotions) == len(clips) else None,
         observed=first.observed,
     )
 
 
-@lru_cache(maxsize=4)
+def open_session(
+    bundle: str | Path | Bundle,
+    rate_hz: int,
+    fps: float = 60.0,
+    polish: Polish | None = None,
+    idle: Idle | None = _IDLE,
+    threads: int = 1,
+) -> Session | WholeSession:
+    """The way from samples to frames that a bundle needs: as a stream, or, for a windowed one, the whole at its end.
+
+    Args: as `animate`, and Session. Raises: VoxfaceError: the bundle cannot be used, or gives no face.
+    """
+    opened = _opened(bundle, threads)
+    if isinstance(opened, WindowNet):
+        return WholeSession(opened, rate_hz, fps, polish, idle)
+    return Session(opened, rate_hz, fps, polish, idle)
+
+
 def open_animator(bundle: str | Path | Bundle, threads: int) -> Animator:
-    """An opened bundle, kept for the next call in this process; it holds no stream's state."""
-    return Animator(bundle if isinstance(bundle, Bundle) else load_bundle(bundle), threads)
+    """An opened bundle, kept for the next call in this process; it holds no stream's state.
+
+    Raises: UsageError: a windowed bundle, which cannot stream. VoxfaceError: the bundle cannot be used.
+    """
+    opened = _opened(bundle, threads)
+    return opened if isinstance(opened, Animator) else Animator(opened.bundle)
+
+
+@lru_cache(maxsize=4)
+def _opened(bundle: str | Path | Bundle, threads: int) -> Animator | WindowNet:
+    found = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
+    if not found.rig:
+        raise UsageError(
+            f"bundle {found.name!r} gives emotions and no face.", hint="Give one with a face, such as default."
+        )
+    return WindowNet(found, threads) if found.window else Animator(found, threads)
 
 
 def _mono(samples: Array, rate_hz: int, channel: str) -> Iterator[Array]:

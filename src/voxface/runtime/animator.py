@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from voxface.bundle import Bundle
+from voxface.errors import UsageError
 from voxface.runtime.net import Net, States
 from voxface.stream import Array, run_whole
 from voxface.timebase import ROW_HOP
@@ -32,6 +33,12 @@ class Animator:
     """
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+        """Raises: UsageError: a windowed bundle. BundleError: as Net."""
+        if bundle.window:
+            raise UsageError(
+                f"bundle {bundle.name!r} hears a recording as a whole and cannot stream.",
+                hint="Animate with it (voxface animate), or give a bundle that streams, such as default or live.",
+            )
         self.bundle = bundle
         self.net = Net(bundle, threads)
         self.features = bundle.feature.extractor()

@@ -51,14 +51,14 @@ class Session:
         polish: Polish | None = None,
         idle: Idle | None = _BY_DEFAULT,
     ) -> None:
-        self.animator, self.rate_hz, self.fps = animator, rate_hz, fps
+        self.animator, self.bundle, self.rate_hz, self.fps = animator, animator.bundle, rate_hz, fps
         self.resampler = Resampler(rate_hz)
         polish = polish or Polish()
         drives, rig = animator.bundle.drives, animator.bundle.rig
         free = tuple(name for name in idle.channels if name not in drives) if idle and not polish.mouth_only else ()
         self._motion = IdleMotion(idle, animator.bundle.look_ahead_rows, free) if idle and free else None
         self._rig = rig + tuple(name for name in free if name not in rig + HEAD)
-        self.has_head = HEAD[0] in drives + free
+        self.has_head, self.has_emotion = HEAD[0] in drives + free, False
         self._channels = self._rig + HEAD * self.has_head
         known = [name if name in drives else "" for name in animator.channels] + list(free) + ["still"]
         self._from = np.array([known.index(name if name in known else "still") for name in self._channels])

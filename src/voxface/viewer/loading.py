@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,15 +41,15 @@ def animate_sound(
     Returns: the clip as the page can hold it, and sentences about what is odd in it.
     Raises: VoxfaceError: no sound that can be read, longer than MOST_SOUND_S, or no such bundle.
     """
-    from voxface.runtime.animate import join, open_animator
+    from voxface.runtime.animate import join, open_session
     from voxface.runtime.idle import load_idle
-    from voxface.runtime.session import Session
     from voxface.runtime.threads import offline_threads
 
-    animator, idle = open_animator(bundle, offline_threads()), load_idle(gains)
+    idle = load_idle(gains)
     with _noting(source, name) as notes, open_audio(source, max_duration_s=MOST_SOUND_S) as audio:
-        session = Session(animator, audio.rate_hz, fps, idle=idle)
-        state, clips = session.start(), []
+        session = open_session(bundle, audio.rate_hz, fps, idle=idle, threads=offline_threads())
+        state: Any = session.start()
+        clips = []
         for samples in _recorded(audio, wav):
             state, clip = session.step(state, samples)
             clips.append(clip)
@@ -129,8 +130,10 @@ def _fitting(clip: FaceClip, name: str) -> tuple[FaceClip, list[str]]:
 
 def _first_frames(clip: FaceClip, frames: int) -> FaceClip:
     """A clip of its own memory, so that the rest can be forgotten."""
-    head = None if clip.head is None else clip.head[:frames].copy()
-    return replace(clip, weights=clip.weights[:frames].copy(), head=head, emotion=None, seen=clip.seen[:frames].copy())
+    head, emotion = (None if part is None else part[:frames].copy() for part in (clip.head, clip.emotion))
+    return replace(
+        clip, weights=clip.weights[:frames].copy(), head=head, emotion=emotion, seen=clip.seen[:frames].copy()
+    )
 
 
 @contextmanager
