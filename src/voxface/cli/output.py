@@ -83,6 +83,11 @@ class Progress:
         if self.bar is not None:
             self.bar.advance(self.task, amount)
 
+    def expect(self, total: float) -> None:
+        """So much there is to do in all, which was not known before."""
+        if self.bar is not None:
+            self.bar.update(self.task, total=total)
+
     def describe(self, what: str) -> None:
         if self.bar is not None:
             self.bar.update(self.task, description=what)

@@ -7,13 +7,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from voxface.cli.flags import Debug, Json, Quiet, SkipMissing, Verbose
-from voxface.cli.output import Progress, running
+from voxface.cli.output import Output, Progress, running
 from voxface.errors import MissingDependencyError, UsageError
 
 if TYPE_CHECKING:
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 
 
 def train(
-    dataset: Annotated[list[Path], typer.Argument(help="Folders made by voxface dataset or voxface synth.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run: checkpoint and logs.")],
+    dataset: Annotated[
+        list[Path] | None, typer.Argument(help="Folders made by voxface dataset or voxface synth.")
+    ] = None,
     recipe: Annotated[str, typer.Option(help="Name of the recipe.")] = "first",
     model: Annotated[str | None, typer.Option(help="Net to train, instead of the recipe's.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps in all, instead of the recipe's.")] = None,
@@ -79,8 +82,20 @@ def train(
         from voxface.training.gather import gather
         from voxface.training.loop import train as run
         from voxface.training.loop import use_threads
+        from voxface.training.request import OTHER_RECIPES
         from voxface.training.team import Machine
 
+        if recipe in OTHER_RECIPES:
+            names = ("model", "width", "features", "look_ahead", "patience", "precision", "batch", "phones")
+            flags = (model, width, features, look_ahead, patience, precision, batch, phones)
+            given = [name for name, value in zip(names, flags, strict=True) if value is not None]
+            return train_other(
+                out, recipe, given, folder=output, datasets=tuple(dataset or ()), sounds=tuple(sound or ()),
+                teachers=tuple(teacher or ()), rest_minutes=rest_minutes, steps=steps, seed=seed, resume=resume,
+                threads=threads,
+            )  # fmt: skip
+        if not dataset:
+            raise UsageError(f"recipe {recipe!r} learns from datasets.", hint="Name a folder of voxface dataset.")
         chosen = choose(recipe, steps, seed, width, look_ahead, model, features, batch, patience, precision)
         machine = Machine(device, loaders, tensorboard=tensorboard)
         found = gather(dataset, teacher or [], sound or [], phones, rest_minutes, threads, skip_missing=skip_missing)
@@ -97,6 +112,37 @@ def train(
             text = f"{output}: {meter.text()}{validation_text(values)}"
             steps_done = meter.before or chosen.steps
             out.result(text, run=str(output), steps=steps_done, steps_per_s=meter.pace, validation=values)
+
+
+def train_other(out: Output, recipe: str, unused: list[str], **wanted: Any) -> None:
+    """Train a recipe that is no net of rows. Raises: UsageError: flags in `unused` mean nothing to it."""
+    from voxface.training.loop import use_threads
+    from voxface.training.request import OTHER_RECIPES, TrainRequest
+
+    if unused:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
+        raise UsageError(f"recipe {recipe!r} has no {flags}.", hint="Leave that out.")
+    request = TrainRequest(**wanted)
+    use_threads(request.threads)
+    with out.progress("training", 1, "steps") as bar:
+        values = import_module(OTHER_RECIPES[recipe]).train(request, OtherMeter(bar).report)
+    numbers = ", ".join(f"{name} {value:.3f}" for name, value in values.items())
+    out.result(f"{request.folder}: {numbers}", run=str(request.folder), validation=values)
+
+
+class OtherMeter:
+    """Moves the bar of a training that says itself how many steps it has."""
+
+    def __init__(self, bar: Progress) -> None:
+        self.bar, self.before = bar, 0
+
+    def report(self, step: int, steps: int, values: dict[str, float]) -> None:
+        """Called after every step."""
+        self.bar.expect(steps)
+        self.bar.advance(step - self.before)
+        self.before = step
+        if values:
+            self.bar.describe(", ".join(f"{name} {value:.3f}" for name, value in values.items()))
 
 
 class Meter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from voxface.models.registry import MODELS
 from voxface.runtime.net import Net
 from voxface.training.checkpoint import CheckpointHeader, load_checkpoint, under
 from voxface.training.recipes import Recipe
+from voxface.training.request import OTHER_RECIPES
 from voxface.training.shipped import Shipped, Smoothed, Together
 
 OPSET = 17
@@ -50,6 +52,8 @@ def export_bundle(
     """
     sources = [checkpoint] if isinstance(checkpoint, Path) else list(checkpoint)
     loaded = [load_checkpoint(source) for source in sources]
+    if other := OTHER_RECIPES.get(str(loaded[0][0].recipe.get("name"))):
+        return _export_other(other, sources, folder, name, metrics, about)
     recipes = [Recipe.from_json(header.recipe) for header, _ in loaded]
     nets = [
         shipped_net(recipe, under("mean", tensors), source)
@@ -78,6 +82,21 @@ def export_bundle(
             hint="This is a fault of the export; report it.",
         )
     return save_bundle(folder, **parts), difference
+
+
+def _export_other(
+    module: str,
+    sources: Sequence[Path],
+    folder: Path,
+    name: str | None,
+    metrics: Mapping[str, Any] | None,
+    about: Mapping[str, Any] | None,
+) -> tuple[Bundle, float]:
+    """A run of a recipe of another kind. Raises: CheckpointError: several of them."""
+    if len(sources) > 1:
+        raise CheckpointError(f"{sources[0]} is of a kind that has no mean.", hint="Export runs one by one.")
+    bundle, difference = import_module(module).export(sources[0], folder, name, metrics, about)
+    return bundle, float(difference)
 
 
 def together(recipes: Sequence[Recipe], nets: Sequence[Shipped], sources: Sequence[Path]) -> Together:

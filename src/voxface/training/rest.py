@@ -17,6 +17,9 @@ from voxface.stream import Array
 from voxface.timebase import SAMPLE_RATE_HZ, row_count
 from voxface.training.teach import faceless
 
+NOBODY = "nobody"
+"""The speaker of these recordings."""
+
 SECONDS = 20.0
 _COUNT = int(SECONDS * SAMPLE_RATE_HZ)
 _TIME_S = np.arange(_COUNT) / SAMPLE_RATE_HZ
@@ -36,7 +39,7 @@ def rest_recordings(minutes: float, seed: int = 0) -> Iterator[Recording]:
 def _resting(name: str, samples: Array) -> Recording:
     rows = row_count(len(samples))
     return replace(
-        faceless(name, samples), valid=np.ones(rows, bool), observed=np.ones(len(ARKIT), bool), speaker="nobody"
+        faceless(name, samples), valid=np.ones(rows, bool), observed=np.ones(len(ARKIT), bool), speaker=NOBODY
     )
 
 
