@@ -35,13 +35,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": {
         "figure", "tensors", "face", "audio", "articulation", "bundle", "dataset", "runtime", "head", "render"
     },
-    "training": {"face", "audio", "articulation", "models", "bundle", "dataset", "runtime", "synth", "evaluation"},
+    "training": {
+        "face", "audio", "articulation", "models", "bundle", "dataset", "runtime", "synth", "evaluation", "neurosync"
+    },
     "head": {"face", "export"},
     "render": {"figure", "face", "audio", "export", "head"},
-    "viewer": {"face", "audio", "bundle", "capture", "export", "head", "runtime"},
+    "neurosync": {"face", "audio", "models", "bundle", "runtime"},
+    "server": {"audio", "bundle", "runtime", "neurosync"},
+    "viewer": {"face", "audio", "bundle", "capture", "export", "head", "runtime", "server"},
     "cli": {
         "figure", "places", "face", "audio", "articulation", "models", "bundle", "export", "capture", "dataset", "head",
-        "synth", "runtime", "render", "evaluation", "viewer", "training", "__init__",
+        "synth", "runtime", "render", "evaluation", "viewer", "training", "neurosync",
+        "server", "__init__",
     },
 }  # fmt: skip
 """Each room and what it may import, beside the ground floor (which itself imports only what is named here)."""
@@ -65,6 +70,9 @@ SOLE_HOME: dict[str, set[str]] = {
     "matplotlib": {"figure.py"},
     "moderngl": {"render"},
     "PIL": {"render/labels.py"},
+    "starlette": {"server"},
+    "uvicorn": {"server"},
+    "h11": {"server"},
     "typer": {"cli"},
     "rich": {"cli"},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_text
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,9 @@ from voxface.errors import InputError
 if TYPE_CHECKING:
     from voxface.bundle import Bundle
 
-app = typer.Typer(help="Models: export a training run, show a bundle, list the shipped ones.", no_args_is_help=True)
+app = typer.Typer(help="Models: export a training run, import, show a bundle, list the shipped.", no_args_is_help=True)
+importing = typer.Typer(help="Make bundles of models of others.", no_args_is_help=True)
+app.add_typer(importing, name="import")
 
 
 @app.command()
@@ -49,6 +52,54 @@ def export(
         out.result(text, bundle=str(bundle.folder), bytes=size, difference=difference, sha256=bundle.sha256)
 
 
+class Precision(StrEnum):
+    """Numbers in which a bundle's model computes."""
+
+    fp32 = "fp32"
+    int8 = "int8"
+
+
+@importing.command()
+def neurosync(
+    checkpoint: Annotated[Path, typer.Argument(help="A state dict (.pth), or a checkpoint of its trainer.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the bundle, NAME.voxface.")],
+    generation: Annotated[
+        str, typer.Option(help="auto, or g0-october, g0, g1a, g1b, g2-lag0, g2-sinusoid, g2, g3, g4.")
+    ] = "auto",
+    position: Annotated[
+        str | None, typer.Option(help="attention_rope, global_rope, sinusoid, constant; default: the generation's.")
+    ] = None,
+    heads: Annotated[int | None, typer.Option(min=1, help="Of each attention; default: by the layers.")] = None,
+    precision: Annotated[
+        Precision, typer.Option(help="int8: a quarter of the size, faster, less exact.")
+    ] = Precision.fp32,
+    without_emotions: Annotated[
+        bool, typer.Option("--without-emotions", help="Accept a model of 61 outputs; its emotions are 0.")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="Name in the bundle; default: the folder's.")] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+    json: Json = False,
+) -> None:
+    """Make a bundle of a NeuroSync checkpoint that you have; the file is read, never run."""
+    from voxface.cli.train import training_installed
+
+    with running(quiet, verbose, debug, json) as out, training_installed():
+        from voxface.training.neurosync_import import import_neurosync
+
+        bundle, difference = import_neurosync(
+            checkpoint, output, generation=generation, position=position, heads=heads, precision=precision.value,
+            without_emotions=without_emotions, name=name,
+        )  # fmt: skip
+        size, about = (bundle.folder / "model.onnx").stat().st_size, bundle.training["imported"]
+        text = (
+            f"{bundle.folder}: {about['generation']}, {size / 1e6:.1f} MB {precision.value}, differs from the "
+            f"checkpoint by at most {difference:.1e} on noise"
+        )
+        out.result(text, bundle=str(bundle.folder), bytes=size, difference=difference, imported=about)
+
+
 @app.command()
 def show(
     bundle: Annotated[str, typer.Argument(help="A shipped name or a bundle folder.")],
@@ -61,11 +112,12 @@ def show(
     with running(quiet, verbose, debug, json) as out:
         from voxface.bundle import load_bundle
         from voxface.runtime.net import Net
+        from voxface.runtime.window_net import WindowNet
 
         found = load_bundle(bundle)
-        Net(found)  # raises where the two files disagree
+        (WindowNet if found.window else Net)(found)  # raises where the two files disagree
         size = (found.folder / "model.onnx").stat().st_size
-        latency = found.latency_ms(16_000)
+        latency = None if found.window else found.latency_ms(16_000)
         out.result(card(found, size), **found.to_json(), bytes=size, latency_ms=latency)
 
 
@@ -93,7 +145,7 @@ def card(bundle: Bundle, size: int) -> str:
         ("drives", f"{len(bundle.drives)} channels; outputs {outputs}"),
         ("takes", f"{feature.kind}, {feature.rows} numbers a row, {bundle.rate_hz} rows a second, "
                   f"level control {'off' if level is None else f'to {level.target_db:g} dB'}"),
-        ("latency", f"{bundle.latency_ms(16_000):.1f} ms at 16 kHz, {10 * bundle.look_ahead_rows} ms of it look-ahead"),
+        ("latency", _latency(bundle)),
         ("size", f"{size / 1e6:.2f} MB, {len(bundle.states)} states"),
         ("trained on", str(training.get("data", ""))),
         ("licences", "; ".join(map(str, training.get("licences", [])))),
@@ -102,6 +154,12 @@ def card(bundle: Bundle, size: int) -> str:
         ("metrics", json_text.dumps(dict(bundle.metrics))),
     ]  # fmt: skip
     return "\n".join(f"{what:<11} {text or '-'}" for what, text in lines)
+
+
+def _latency(bundle: Bundle) -> str:
+    if bundle.window:
+        return f"cannot stream: works on whole clips, in windows of {bundle.window.frames} frames"
+    return f"{bundle.latency_ms(16_000):.1f} ms at 16 kHz, {10 * bundle.look_ahead_rows} ms of it look-ahead"
 
 
 def read_report(path: Path) -> dict[str, Any]:
