@@ -47,8 +47,8 @@ class Extractor(Stage, Protocol):
 
     def __init__(self, spec: FeatureSpec) -> None: ...
 
-    def whole(self, samples: Array, *, scaled: bool = True) -> Array:
-        """(n,) float32 samples -> (rows, width) float32; `scaled`: to a peak of 1, where a feature does that."""
+    def whole(self, samples: Array, *, normalise: bool = True) -> Array:
+        """(n,) float32 samples -> (rows, width) float32; `normalise`: to a peak of 1, where a feature does that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +102,13 @@ class FeatureSpec:
         """The stage (n,) samples at sample_rate_hz -> (rows, width) float32."""
         return FEATURES[self.kind](self)
 
-    def whole(self, samples: Array, *, scaled: bool = True) -> Array:
+    def whole(self, samples: Array, *, normalise: bool = True) -> Array:
         """The rows of a whole recording: (n,) float32 samples at sample_rate_hz -> (rows, width) float32.
 
-        scaled: as if the loudest sample were 1; only of effect where a feature does that ("mfcc")
+        normalise: as if the loudest sample were 1; only of effect where a feature does that ("mfcc")
         Raises: AudioTooShortError: too short for this feature.
         """
-        return self.extractor().whole(samples, scaled=scaled)
+        return self.extractor().whole(samples, normalise=normalise)
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in `bundle.json`; `smooth` only where it is on."""
@@ -163,8 +163,8 @@ class LogMelRows:
         """The last rows: silence stands in for the 200 samples that never came."""
         return self.step(state, np.zeros(LogMel().window // 2, np.float32))[1]
 
-    def whole(self, samples: Array, *, scaled: bool = True) -> Array:
-        """The rows of a recording; loudness is the level control's, so `scaled` changes nothing."""
+    def whole(self, samples: Array, *, normalise: bool = True) -> Array:
+        """The rows of a recording; loudness is the level control's, so `normalise` changes nothing."""
         return run_whole(self, samples)
 
     def _rows(self, state: FeatureState, heard: Array, out: Array) -> FeatureState:

@@ -92,16 +92,16 @@ class MfccRows:
         """Refuses, as start does."""
         raise AssertionError("start() gives no state")
 
-    def whole(self, samples: Array, *, scaled: bool = True) -> Array:
+    def whole(self, samples: Array, *, normalise: bool = True) -> Array:
         """(n,) float32 samples at 88.2 kHz -> (frames, rows of the spec) float32.
 
-        scaled: bring the clip to its loudness first (the original does so, but not with headerless bytes)
+        normalise: bring the clip to its loudness first (the original does so, but not with headerless bytes)
         Raises: AudioTooShortError: fewer than 9 whole windows (83 ms).
         """
         check_long_enough(len(samples))
         samples = np.asarray(samples, np.float32)
         plan = self.plans[self.spec.rows]
-        gain = plan.gain(samples) if scaled else 1.0
+        gain = plan.gain(samples) if normalise else 1.0
         columns = normalised(cepstra(samples, gain, plan.cepstra))
         parts = [paired(with_slopes(columns[:, 1:] if plan.drop_c0 else columns))]
         if plan.beside:

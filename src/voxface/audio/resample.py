@@ -21,12 +21,12 @@ from voxface.stream import Array, run_whole
 from voxface.timebase import SAMPLE_RATE_HZ
 
 LOWEST_HZ, HIGHEST_HZ = 4_000, 384_000
-_HALF_S = 0.005  # half the length of the filter: its delay
+_HALF_S = 0.005  # half the length of the filter, its delay, where one of the rates is 16 kHz or lower
 _KAISER_BETA = 7.857  # 80 dB of stop band
 _TRANSITION_HZ = 501.0  # of that window at that length: (80 - 8) / (2.285 * 2 pi * 0.01 s)
 _LARGEST_PERIOD = 1024  # samples; longer periods go through the table
 _TABLE_PHASES = 512
-_BLOCK = 4096  # output samples at a time
+_BLOCK_S = 0.256  # of output at a time
 
 
 class ResampleState(NamedTuple):
@@ -43,6 +43,7 @@ class Resampler:
 
     Output k stands at second k / rate_out of the same clock: nothing is shifted; an output is given once the 5 ms of
     sound behind it are there. Content above half the lower rate is removed (80 dB); 250 Hz below it the gain is -6 dB.
+    Where both rates are above 16 kHz the filter is as many times shorter and its edge wider: its work stays the same.
     """
 
     rate_in: int
@@ -64,7 +65,7 @@ class Resampler:
     @property
     def _half(self) -> int:
         """Input samples on each side of an output."""
-        return round(_HALF_S * self.rate_in)
+        return _half_length(self.rate_in, self.rate_out)
 
     @property
     def _ratio(self) -> tuple[int, int]:
@@ -101,7 +102,8 @@ class Resampler:
         inputs, outputs = self._ratio
         whole = max(inputs, outputs) <= _LARGEST_PERIOD
         parts = []
-        block = max(_BLOCK // outputs, 1) * outputs if whole else _BLOCK // 4
+        most = int(_BLOCK_S * self.rate_out)
+        block = max(most // outputs, 1) * outputs if whole else most // 4
         for at in range(state.next, end, block):
             stop = min(at + block, end)
             parts.append((self._by_periods if whole else self._by_table)(heard, state.first, at, stop))
@@ -143,10 +145,21 @@ class Resampler:
         return result
 
 
+def _shortened(rate_in: int, rate_out: int) -> float:
+    """How many times shorter than _HALF_S the filter is: only what both rates can hold needs a sharp edge."""
+    return max(1.0, min(rate_in, rate_out) / SAMPLE_RATE_HZ)
+
+
+def _half_length(rate_in: int, rate_out: int) -> int:
+    """Input samples on each side of an output."""
+    return round(_HALF_S * rate_in / _shortened(rate_in, rate_out))
+
+
 def _filter(rate_in: int, rate_out: int, distance: Array) -> Array:
     """The low-pass filter at `distance` input samples from its centre: a sinc under a Kaiser window, gain 1 at 0 Hz."""
-    cutoff = (min(rate_in, rate_out) / 2 - _TRANSITION_HZ / 2) / rate_in  # cycles per input sample
-    half = round(_HALF_S * rate_in) + 1
+    edge_hz = _TRANSITION_HZ * _shortened(rate_in, rate_out)
+    cutoff = (min(rate_in, rate_out) / 2 - edge_hz / 2) / rate_in  # cycles per input sample
+    half = _half_length(rate_in, rate_out) + 1
     inside = np.clip(1 - (distance / half) ** 2, 0, None)
     window = np.i0(_KAISER_BETA * np.sqrt(inside)) / np.i0(_KAISER_BETA)
     taps: Array = np.where(inside > 0, 2 * cutoff * np.sinc(2 * cutoff * distance) * window, 0)
@@ -159,7 +172,7 @@ def _period_matrix(rate_in: int, rate_out: int) -> tuple[Array, int]:
     common = gcd(rate_in, rate_out)
     inputs, outputs = rate_in // common, rate_out // common
     repeat = max(1, 64 // outputs)
-    half = round(_HALF_S * rate_in)
+    half = _half_length(rate_in, rate_out)
     at = np.arange(outputs * repeat) * inputs / outputs  # positions of the outputs, in inputs
     rows = np.arange(inputs * (repeat - 1) + inputs * (outputs - 1) // outputs + 2 * half + 2) - half
     matrix = _filter(rate_in, rate_out, rows[:, None] - at[None, :])
@@ -170,7 +183,7 @@ def _period_matrix(rate_in: int, rate_out: int) -> tuple[Array, int]:
 @lru_cache(maxsize=16)
 def _phase_table(rate_in: int, rate_out: int) -> Array:
     """(phases + 1, taps) float32: the filter for outputs that stand 0 ... 1 input samples behind an input."""
-    half = round(_HALF_S * rate_in)
+    half = _half_length(rate_in, rate_out)
     taps = np.arange(2 * half + 2) - half
     phases = np.arange(_TABLE_PHASES + 1) / _TABLE_PHASES
     table = _filter(rate_in, rate_out, taps[None, :] - phases[:, None])
