@@ -62,6 +62,12 @@ class LiveFrame:
             emotion[_NEUTRAL] = 1
         return replace(self, weights=np.zeros(len(ARKIT), np.float32), emotion=emotion)
 
+    def clip(self, fps: float) -> FaceClip:
+        """A clip of this one frame."""
+        parts = [None if values is None else values[None] for values in (self.head, self.emotion)]
+        start_s, seen = frame_time_s(self.seq, fps), np.array([self.seen])
+        return FaceClip(self.weights[None], ARKIT, fps, start_s, head=parts[0], emotion=parts[1], seen=seen)
+
 
 def resting_frame() -> LiveFrame:
     """A face at rest at second 0."""

@@ -156,6 +156,10 @@ class LiveLink:
         time_s = Fraction(self._time_of_day_s()) if start_s is None else start_s + frame.seq / self._fps
         return [encode(frame, frame_time(time_s, self._rate), self.device, self.subject)]
 
+    def farewell(self) -> list[bytes]:
+        """None: Unreal lists a subject as long as it hears of it."""
+        return []
+
 
 def _local_time_of_day_s() -> float:
     now = time.time()

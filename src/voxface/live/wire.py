@@ -243,14 +243,19 @@ def frames_binary(clip: FaceClip, seq: int) -> bytes:
 
 def frames_text(clip: FaceClip, seq: int) -> str:
     """The frames of a clip over ARKIT as one message of JSON; numbers have up to 5 decimals."""
+    return (b'{"type":"frames","frames":[' + b",".join(frame_rows(clip, seq)) + b"]}").decode()
+
+
+def frame_rows(clip: FaceClip, seq: int) -> list[bytes]:
+    """Each frame of a clip as a JSON object: seq, t, weights, and what there is of head, emotion and "seen":false."""
     parts = [(b',"weights":[', number_rows(clip.weights, PLACES))]
     parts += [] if clip.head is None else [(b',"head":[', number_rows(clip.head, PLACES))]
     parts += [] if clip.emotion is None else [(b',"emotion":[', number_rows(clip.emotion, PLACES))]
     rows = []
-    for k, time_s in enumerate(_times(clip, seq)):
+    for k, (time_s, seen) in enumerate(zip(_times(clip, seq), clip.seen.tolist(), strict=True)):
         values = b"".join(before + numbers[k] + b"]" for before, numbers in parts)
-        rows.append(b'{"seq":%d,"t":%.6f%b}' % (seq + k, time_s, values))
-    return (b'{"type":"frames","frames":[' + b",".join(rows) + b"]}").decode()
+        rows.append(b'{"seq":%d,"t":%.6f%b%b}' % (seq + k, time_s, values, b"" if seen else b',"seen":false'))
+    return rows
 
 
 def _times(clip: FaceClip, seq: int) -> list[float]:
@@ -281,17 +286,16 @@ def _frame_of(row: dict[str, Any]) -> LiveFrame:
     if not _whole(row.get("seq")) or not _number(row.get("t")):
         raise PacketError('a frame needs a whole "seq" and a "t" in seconds.')
     try:
-        arrays = [np.array(row[name], np.float32) if name in row else None for name in ("weights", "head", "emotion")]
-    except (TypeError, ValueError) as error:
-        raise PacketError(f"frame {row['seq']} has a value that is no number.") from error
-    if arrays[0] is None:
-        raise PacketError(f"frame {row['seq']} has no weights.")
-    return _frame(row["seq"], row["t"], arrays[0], arrays[1], arrays[2])
+        parts = [np.array(row[name], np.float32) if name in row else None for name in ("head", "emotion")]
+        weights = np.array(row["weights"], np.float32)
+    except (KeyError, TypeError, ValueError) as error:
+        raise PacketError(f"frame {row['seq']} lacks weights, or has a value that is no number.") from error
+    return _frame(row["seq"], row["t"], weights, *parts, row.get("seen") is not False)
 
 
-def _frame(seq: int, time_s: float, weights: Array, head: Array | None, emotion: Array | None = None) -> LiveFrame:
+def _frame(seq: int, time_s: float, weights: Array, *parts: Any) -> LiveFrame:
     try:
-        return LiveFrame(seq, time_s, weights, head, emotion)
+        return LiveFrame(seq, time_s, weights, *parts)
     except VoxfaceError as error:
         raise PacketError(f"frame {seq}: {error.message}") from error
 
