@@ -161,6 +161,12 @@ def test_a_file_changes_single_entries_of_the_shipped_table(tmp_path: Path) -> N
     assert set(tomllib.loads(shipped_text())) == set(FELT)
 
 
+def test_the_wheel_carries_the_table() -> None:
+    """Where voxface is installed from a wheel, the file is there."""
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert "runtime/*.toml" in project["tool"]["setuptools"]["package-data"]["voxface"]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
