@@ -62,6 +62,7 @@ SOLE_HOME: dict[str, set[str]] = {
     "pooch": {"capture"},
     "ray": {"capture/ray_runner.py"},
     "fsspec": {"places.py"},
+    "websockets": {"live", "client"},
     "onnxruntime": {"runtime", "training/window_export.py"},
     "torch": {"models", "training"},
     "lightning_fabric": {"training"},

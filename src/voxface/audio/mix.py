@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from voxface.errors import AudioNonFiniteError, InputWarning, UsageError
-from voxface.stream import Array
+from voxface.errors import AudioFormatError, AudioNonFiniteError, InputWarning, UsageError
+from voxface.stream import Array, Chain, run
 
 LARGEST = 1e10
 """Samples beyond this are mended like infinite ones: their energy would leave float32."""
@@ -151,3 +152,18 @@ def channel_index(channel: str, channels: int, name: str) -> int | None:
     if int(channel) > channels:
         raise UsageError(f"channel {channel} was asked for, but {name} has {channels}.", source=name)
     return int(channel) - 1
+
+
+def mono_blocks(samples: Array, rate_hz: int, channel: str = "mix") -> Iterator[Array]:
+    """(n,) float32 blocks from an array of floats or integers, one or many channels, mended and mixed as files are.
+
+    Raises: AudioFormatError: no such array. AudioNonFiniteError, UsageError: as Mend and channel_index.
+    """
+    if samples.ndim not in (1, 2) or samples.dtype.kind not in "fi":
+        what = f"{samples.dtype} {samples.shape}"
+        raise AudioFormatError(f"samples must be (n,) or (n, channels) floats or integers; got {what}.")
+    scale = float(np.iinfo(samples.dtype).max) + 1 if samples.dtype.kind == "i" else 1.0
+    values = (samples[:, None] if samples.ndim == 1 else samples).astype(np.float32) / np.float32(scale)
+    column = channel_index(channel, values.shape[1], "the array")
+    chosen = values if column is None else values[:, column : column + 1]
+    return run(Chain((Mend("the array"), ChannelMixer(rate_hz, "the array"))), iter([chosen]))

@@ -54,6 +54,7 @@ def add_verbs() -> None:
         plot,
         render,
         report,
+        serve,
         synth,
         train,
         view,
@@ -61,7 +62,7 @@ def add_verbs() -> None:
 
     verbs = (
         animate.animate, capture.capture, dataset.dataset, train.train, evaluate.evaluate, demo.demo, doctor.doctor,
-        synth.synth, plot.plot, render.render, report.report, view.view,
+        synth.synth, plot.plot, render.render, report.report, view.view, serve.serve,
     )  # fmt: skip
     for verb in verbs:
         app.command()(verb)

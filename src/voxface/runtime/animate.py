@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from voxface.audio.decode import AudioSource, RawFormat, open_audio
-from voxface.audio.mix import ChannelMixer, Mend, channel_index
+from voxface.audio.mix import mono_blocks
 from voxface.bundle import Bundle, load_bundle
-from voxface.errors import AudioEmptyError, AudioFormatError, UsageError
+from voxface.errors import AudioEmptyError, UsageError
 from voxface.face.clip import FaceClip
 from voxface.runtime.animator import Animator
 from voxface.runtime.idle import Idle
@@ -21,7 +21,7 @@ from voxface.runtime.session import Session
 from voxface.runtime.threads import offline_threads
 from voxface.runtime.whole_session import WholeSession
 from voxface.runtime.window_net import WindowNet
-from voxface.stream import Array, Chain, run
+from voxface.stream import Array
 
 DEFAULT_BUNDLE = "default"
 _IDLE = Idle()
@@ -64,7 +64,7 @@ def animate(
     if isinstance(source, np.ndarray):
         if rate_hz is None:
             raise UsageError("an array of samples needs its rate: animate(samples, 16000).")
-        return join(list(_frames(session_of(rate_hz), _mono(source, rate_hz, channel))))
+        return join(list(_frames(session_of(rate_hz), mono_blocks(source, rate_hz, channel))))
     if rate_hz is not None:
         raise UsageError("a file knows its own rate; rate_hz is for arrays of samples. For bare samples use raw=.")
     with open_audio(source, channel=channel, audio_track=audio_track, raw=raw) as audio:
@@ -141,15 +141,3 @@ def _opened(bundle: str | Path | Bundle, threads: int) -> Animator | WindowNet:
             f"bundle {found.name!r} gives emotions and no face.", hint="Give one with a face, such as default."
         )
     return WindowNet(found, threads) if found.window else Animator(found, threads)
-
-
-def _mono(samples: Array, rate_hz: int, channel: str) -> Iterator[Array]:
-    """(n,) float32 blocks from an array of floats or integers, one or many channels, mended and mixed as files are."""
-    if samples.ndim not in (1, 2) or samples.dtype.kind not in "fi":
-        what = f"{samples.dtype} {samples.shape}"
-        raise AudioFormatError(f"samples must be (n,) or (n, channels) floats or integers; got {what}.")
-    scale = float(np.iinfo(samples.dtype).max) + 1 if samples.dtype.kind == "i" else 1.0
-    values = (samples[:, None] if samples.ndim == 1 else samples).astype(np.float32) / np.float32(scale)
-    column = channel_index(channel, values.shape[1], "the array")
-    chosen = values if column is None else values[:, column : column + 1]
-    return run(Chain((Mend("the array"), ChannelMixer(rate_hz, "the array"))), iter([chosen]))

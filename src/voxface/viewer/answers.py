@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from voxface.errors import (
     MissingDependencyError,
     VoxfaceError,
 )
+from voxface.server.problems import problem as problem_json
 
 TYPES = {
     ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
@@ -69,9 +69,8 @@ def of_json(value: Any, status: int = 200) -> Answer:
 
 def problem(status: int, message: str, code: str = "", **headers: str) -> Answer:
     """An error as JSON; without a code it has the name of its status."""
-    code = code or "E-HTTP-" + HTTPStatus(status).phrase.upper().replace(" ", "-")
-    body = json.dumps({"error": {"code": code, "message": message}}, ensure_ascii=False)
-    return Answer(status, TYPES[".json"], body.encode(), {key.replace("_", "-"): text for key, text in headers.items()})
+    body = problem_json(status, message, code=code)
+    return Answer(status, TYPES[".json"], body, {key.replace("_", "-"): text for key, text in headers.items()})
 
 
 def of_error(error: VoxfaceError) -> Answer:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
+from voxface.server.signals import stopped_by_signals
 from voxface.viewer.server import open_server
 from voxface.viewer.session import Session
 
@@ -33,7 +32,7 @@ def serve(
         ready: hears the address once the server answers. tell: hears sentences for people.
     Raises: as `open_server`.
     """
-    with open_server(session, host, port) as server, _stopped_by_signals():
+    with open_server(session, host, port) as server, stopped_by_signals():
         try:
             ready(server.url)
             if browser and _no_screen():
@@ -57,16 +56,3 @@ def _show(url: str, tell: Callable[[str], None]) -> None:
         shown = False
     if not shown:
         tell(_NOWHERE.format(url))
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """SIGTERM ends the server as Ctrl-C does, so that what it keeps on disk goes with it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,122 @@
+"""Bytes, files or samples to the features of System B, as its family names and makes them (neurosync.md N4)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from voxface.audio.decode import RawFormat, open_audio
+from voxface.audio.features import FEATURES, FeatureSpec
+from voxface.audio.mix import mono_blocks
+from voxface.audio.resample import Resampler
+from voxface.audio.sniff import HEAD_BYTES, what_is
+from voxface.errors import AudioEmptyError, AudioFormatError, AudioTruncatedError, InputError, UsageError
+from voxface.stream import Array, run_whole
+
+Sound = bytes | str | Path | Array
+WIDTH = 78
+"""Numbers a frame of the shipped model, `neurosync-small`."""
+
+_BINARY = "in no known sound format"
+
+
+def extract_audio_features(
+    source: Sound,
+    *,
+    sample_rate: int | None = None,
+    width: int | None = None,
+    raw_pcm: str | RawFormat | None = None,
+    feature: FeatureSpec | None = None,
+    max_duration_s: float | None = None,
+) -> Array:
+    """Features of a whole recording, 60 rows a second; it cannot stream.
+
+    Args:
+        source: a sound file, as bytes or by its path; or samples: (n,) or (n, channels) float in [-1, 1] or integers.
+        sample_rate: in Hz. Samples need it; a sound file knows its own; bytes that are no known sound are taken, with
+            it, as 16-bit mono samples at this rate.
+        width: numbers a row: 78 (the default), or 79, 69, 256 as older and newer models take them.
+        raw_pcm: what bytes are if they are no known sound, such as "s16le:22050:1", the guess of the original. Such
+            samples keep their loudness; all others are scaled to a peak of 1, as in the original.
+        feature: in place of width, exactly what a bundle takes: `load_bundle(...).feature`.
+        max_duration_s: a longer recording is an error.
+    Returns: (frames, width) float32; frames = ceil((1 + n // 735) / 2) for n samples at 88.2 kHz.
+    Raises: VoxfaceError: no sound, too short (83 ms are needed), too long, or arguments that contradict each other.
+    """
+    feature = feature or _feature(WIDTH if width is None else width)
+    if isinstance(source, np.ndarray):
+        samples, rate_hz, raw = _of_array(source, sample_rate)
+    else:
+        samples, rate_hz, raw = _decoded(source, sample_rate, raw_pcm, max_duration_s)
+    return feature.whole(run_whole(Resampler(rate_hz, feature.sample_rate_hz), samples), normalise=not raw)
+
+
+def _feature(width: int) -> FeatureSpec:
+    widths = FEATURES["mfcc"].widths
+    if width not in widths:
+        raise UsageError(f"width is one of {', '.join(map(str, widths))}; got {width}.")
+    return FeatureSpec("mfcc", width)
+
+
+def _decoded(
+    source: bytes | str | Path,
+    sample_rate: int | None,
+    raw_pcm: str | RawFormat | None,
+    max_duration_s: float | None,
+) -> tuple[Array, int, bool]:
+    """(n,) samples, their rate, and whether they were bare."""
+    if raw_pcm is None and sample_rate is not None:
+        raw_pcm = RawFormat("s16le", sample_rate)
+    form = RawFormat.parse(raw_pcm) if isinstance(raw_pcm, str) else raw_pcm
+    raw = _bare(source, form)
+    with open_audio(source, raw=raw, max_duration_s=max_duration_s) as audio:
+        if sample_rate not in (None, audio.rate_hz):
+            raise UsageError(f"{audio.name} has {audio.rate_hz} samples a second; sample_rate says {sample_rate}.")
+        return np.concatenate(list(audio.blocks())), audio.rate_hz, raw is not None
+
+
+def _bare(source: bytes | str | Path, form: RawFormat | None) -> RawFormat | None:
+    """How to read what is no known sound; None for what is one, and for what is known to be something else.
+
+    Raises: AudioFormatError: no known sound, and nothing says what it is. AudioTruncatedError: no whole samples.
+    """
+    head, size = _start(source)
+    kind = what_is(head)
+    if kind.name != _BINARY or not size:
+        return None
+    if form is None:
+        hint = "If these are bare samples, say how they are written: raw_pcm='s16le:22050:1' (--raw-pcm s16le:22050:1)."
+        raise AudioFormatError(f"{_name(source)}: {size:,} bytes {_BINARY}.", hint=hint, source=_name(source))
+    if size % form.frame_bytes:
+        raise AudioTruncatedError(
+            f"{_name(source)}: {size:,} bytes make no whole number of samples of {form.frame_bytes} bytes.",
+            hint="Send all of them, or another --raw-pcm.",
+            source=_name(source),
+        )
+    return form
+
+
+def _start(source: bytes | str | Path) -> tuple[bytes, int]:
+    """The first bytes of a source, and how many it has."""
+    if isinstance(source, bytes):
+        return source[:HEAD_BYTES], len(source)
+    try:
+        with open(source, "rb") as file:
+            return file.read(HEAD_BYTES), Path(source).stat().st_size
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {source}: {error}.", source=str(source)) from error
+
+
+def _name(source: object) -> str:
+    return "audio bytes" if isinstance(source, bytes) else str(source)
+
+
+def _of_array(samples: Array, sample_rate: int | None) -> tuple[Array, int, bool]:
+    """As _decoded, of an array; its channels are mixed, and what is no number is mended, as in files."""
+    if sample_rate is None:
+        raise UsageError("an array of samples needs its rate: sample_rate=16000.")
+    blocks = list(mono_blocks(samples, sample_rate))
+    if not blocks:
+        raise AudioEmptyError("the array has 0 samples.", hint="Give a recording with sound in it.")
+    return np.concatenate(blocks), sample_rate, False

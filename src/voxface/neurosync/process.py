@@ -1,0 +1,149 @@
+"""Features to 68 numbers a frame, as the family's interface gives them: 61 channels of Live Link and 7 emotions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Union
+
+import numpy as np
+
+from voxface.bundle import Bundle, load_bundle
+from voxface.errors import BundleSchemaError, UsageError
+from voxface.face.rig import LIVELINK_61, LIVELINK_CSV
+from voxface.neurosync.generations import ORIGINAL
+from voxface.neurosync.order import CSV_68, Order, in_order
+from voxface.runtime.expressions import Expressions
+from voxface.runtime.threads import offline_threads
+from voxface.runtime.window_net import WindowNet, Windows
+from voxface.stream import Array
+
+if TYPE_CHECKING:
+    from torch import nn
+
+DEFAULT_MODEL = "neurosync-small"
+USED = 51
+"""Columns that drive a face; 52 to 61, tongue, head and eyes, are 0 unless asked for."""
+
+Model = Union[str, Path, Bundle, Windows, "nn.Module"]
+
+
+def process_audio_features(
+    features: Array,
+    model: Model | None = None,
+    device: str | None = None,
+    *,
+    order: Order = "csv",
+    compat: bool = False,
+    expressions: bool | None = None,
+    all_columns: bool = False,
+) -> Array:
+    """The face of a recording, 60 frames a second.
+
+    Args:
+        features: (frames, width) float32 of the whole recording, as `extract_audio_features` makes them.
+        model: a windowed bundle by shipped name, path or opened (None: `neurosync-small`), an opened one (`Windows`),
+            or a torch module of the family, which is run as the original runs it.
+        device: of a torch module, such as "cuda"; bundles run on the CPU.
+        order: "csv", as the original answers; "udp": jaw and mouth left before right, as Unreal expects them.
+        compat: the original's tail of a clip, and emotions 0...100.
+        expressions: show the emotions in the face; None: with our own bundles, not with models of others.
+        all_columns: columns 52 to 61 too, as the model gives them.
+    Returns: (frames, 68) float32: 52 weights 0...1, 9 angles in radians, 7 emotions 0...1 (compat: 0...100). With
+        models of others, values are as the model gives them, and may leave these ranges a little.
+    Raises: UsageError: features of another width, or not finite; arguments that contradict each other.
+        VoxfaceError: the bundle cannot be used.
+    """
+    face = open_face(model, device, np.shape(features)[-1] if np.ndim(features) else 0)
+    parts = list(
+        batches(_plain(features), face, order=order, compat=compat, expressions=expressions, all_columns=all_columns)
+    )
+    return np.concatenate(parts)
+
+
+def batches(
+    features: Array,
+    face: Windows,
+    *,
+    order: Order = "csv",
+    compat: bool = False,
+    expressions: bool | None = None,
+    all_columns: bool = False,
+) -> Iterator[Array]:
+    """What `process_audio_features` gives, piece by piece, each as soon as nothing can change it any more."""
+    if features.shape[:1] == (0,):
+        raise UsageError("there are no features: 0 frames.", hint="Make them of a longer recording.")
+    ours, percent = is_ours(face), 100 if compat else 1
+    express = _expressions() if (ours if expressions is None else expressions) else None
+    for weights, emotion in face.batches(features, compat=compat):
+        frames = np.zeros((len(weights), len(CSV_68)), np.float32)
+        frames[:, : len(LIVELINK_61) if all_columns else USED] = weights if all_columns else weights[:, :USED]
+        frames[:, len(LIVELINK_61) :] = np.clip(emotion, 0, percent) if ours else emotion
+        shapes = frames[:, : len(LIVELINK_CSV)]
+        if ours or express:
+            np.clip(shapes, 0, 1, out=shapes)
+        if express:
+            shapes[:] = express(shapes, np.clip(emotion / percent, 0, 1))
+        yield in_order(frames, order)
+
+
+def is_ours(face: Windows) -> bool:
+    """Whether a model was trained by voxface, in natural units; the family's are trained on percent."""
+    return face.window.divide == 1
+
+
+def open_face(model: Model | None = None, device: str | None = None, width: int = 0) -> Windows:
+    """A model, ready to be asked; bundles are kept open for the next call.
+
+    width: of the features, for a torch module that does not say what it takes
+    Raises: UsageError: no such device for it. VoxfaceError: the bundle cannot be used, or streams.
+    """
+    if isinstance(model, Windows):
+        return model
+    if model is None or isinstance(model, str | Path | Bundle):
+        if device not in (None, "cpu"):
+            raise UsageError(f"bundles run on the CPU; device={device!r} is for torch modules.")
+        return open_bundle(model or DEFAULT_MODEL)
+    return _of_module(model, device or "cpu", width)
+
+
+@lru_cache(maxsize=4)
+def open_bundle(model: str | Path | Bundle) -> WindowNet:
+    """A windowed bundle. Raises: BundleSchemaError: it streams. VoxfaceError: it cannot be used."""
+    bundle = model if isinstance(model, Bundle) else load_bundle(model)
+    if bundle.window is None:
+        raise BundleSchemaError(
+            f"bundle {bundle.name!r} streams, and is none of this family.",
+            hint=f"Give {DEFAULT_MODEL}, an imported one, or use voxface.animate.",
+        )
+    return WindowNet(bundle, offline_threads())
+
+
+def _of_module(module: Any, device: str, width: int) -> Windows:
+    """A torch module in the units of the family, 68 or 61 values a frame."""
+    if not hasattr(module, "state_dict"):
+        raise UsageError(f"the model is a bundle's name or a torch module; got {type(module).__name__}.")
+    from voxface.models.transformer import on_arrays
+
+    ask, split = on_arrays(module, device), len(LIVELINK_61)
+
+    def forward(rows: Array) -> Array:
+        values = ask(rows)
+        if values.shape[-1] not in (split, len(CSV_68)):
+            raise UsageError(f"the model gives {values.shape[-1]} values a frame; {len(CSV_68)} or {split} are needed.")
+        missing = len(CSV_68) - values.shape[-1]
+        return np.pad(values, ((0, 0), (0, 0), (0, missing)))
+
+    return Windows(forward, getattr(getattr(module, "config", None), "width_in", width), ORIGINAL)
+
+
+@lru_cache(maxsize=1)
+def _expressions() -> Callable[[Array, Array], Array]:
+    return Expressions.load().over(LIVELINK_CSV)
+
+
+def _plain(features: Array) -> Array:
+    """Numbers of any float type as float32, for callers who kept them as float64."""
+    found = np.asarray(features)
+    return found.astype(np.float32) if found.dtype == np.float64 else found
