@@ -20,6 +20,8 @@ class Courier(Output):
     Args:
         waiting: frames that wait at most; with one more the oldest is dropped. 1 for receivers of states, to whom only
             the newest matters: there a frame that is overtaken is not lost.
+
+    `_obstacle` is why nobody takes frames, or empty while somebody does.
     """
 
     def __init__(self, name: str, waiting: int, clock: Clock = time.monotonic) -> None:
@@ -28,7 +30,7 @@ class Courier(Output):
         self._waiting: deque[LiveFrame] = deque()
         self._most = waiting
         self._news = threading.Condition()
-        self._closing = False
+        self._closing, self._obstacle = False, ""
         self._thread = threading.Thread(target=self._deliver_all, name=name, daemon=True)
 
     def start(self) -> Courier:
@@ -41,8 +43,8 @@ class Courier(Output):
         with self._news:
             if len(self._waiting) == self._most:
                 self._waiting.popleft()
-                if self._most > 1:
-                    self._lost("it takes them too slowly")
+                if self._obstacle or self._most > 1:
+                    self._lost(self._obstacle or "it takes them too slowly")
             self._waiting.append(frame)
             self._news.notify_all()
         self._tell()

@@ -1,4 +1,4 @@
-"""Every output by the scheme of its address: `livelink://HOST:11111?subject=NAME`. A new output is a line in OUTPUTS."""
+"""Outputs by the scheme of their address, `livelink://HOST:11111?subject=NAME`. A new output is a line in OUTPUTS."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from voxface.live.livelink import LiveLink
 from voxface.live.sending import Output
 from voxface.live.udp import Encoder, UdpOutput, resolve
 from voxface.live.vmc import Vmc
+from voxface.live.vtube_studio import PORT as VTS_PORT
+from voxface.live.vtube_studio import VTubeStudio
+from voxface.live.web_socket import WebSocketOutput
 
 __all__ = ["OUTPUTS", "Kind", "Output", "Target", "open_output", "parse_target"]
 
@@ -74,7 +77,16 @@ def _ifacialmocap(target: Target, fps: float) -> Output:
 
 
 def _jsonl(target: Target, fps: float) -> Output:
-    return JsonlOutput(target.url.partition(":")[2], fps)
+    return JsonlOutput(target.url.partition(":")[2], fps).start()
+
+
+def _vts(target: Target, fps: float) -> Output:
+    return VTubeStudio(target.url, target.host or "127.0.0.1", target.port).start()
+
+
+def _web_socket(target: Target, fps: float) -> Output:
+    binary = target.url.endswith("#binary")
+    return WebSocketOutput(target.url, target.host or "127.0.0.1", target.port, fps, binary=binary).start()
 
 
 def _flag(target: Target, name: str) -> bool:
@@ -126,6 +138,27 @@ OUTPUTS: dict[str, Kind] = {
             "ifacialmocap:// without a host then.",
         ),
     ),
+    "vts": Kind(
+        "VTube Studio (Live2D)",
+        "vts://127.0.0.1:8001",
+        _vts,
+        VTS_PORT,
+        (),
+        (
+            "In VTube Studio's settings, switch on the plugin interface; at the first time it asks whether voxface may "
+            "control it: click Allow.",
+            "The avatar must use VTube Studio's own parameters (MouthOpen, MouthSmile, EyeOpenLeft, FaceAngleX); its "
+            "auto-setup maps them.",
+        ),
+    ),
+    "ws": Kind(
+        "a program of your own that serves WebSockets; frames as JSON, or with #binary 236 bytes each",
+        "ws://127.0.0.1:8080/faces",
+        _web_socket,
+        80,
+        look_for=("The first message says the names of the channels; jawOpen goes up and down once per second.",),
+    ),
+    "wss": Kind("the same, encrypted", "wss://example.org/faces", _web_socket, 443),
     "jsonl": Kind(
         "lines of JSON to standard output (jsonl:-) or into a file",
         "jsonl:-",
@@ -157,6 +190,8 @@ def parse_target(url: str) -> Target:
         host, port = parts.hostname or "", kind.port if parts.port is None else parts.port
     except ValueError as error:
         raise UsageError(f"{url!r} is no address: {error}.", hint=f"Write {kind.example}.", source=url) from error
+    if kind.open is _web_socket:  # path and question belong to the receiver
+        return Target(url, host, port, {})
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     unknown = sorted(set(options) - set(kind.options))
     if unknown or parts.path.strip("/") or not port:
