@@ -20,7 +20,6 @@ import numpy as np
 from voxface.capture import face_model, segments, trackers
 from voxface.capture.face_model import FaceModel
 from voxface.capture.tracker import Face
-from voxface.cli.main import main
 from voxface.face.track import OBSERVED_BY_MEDIAPIPE
 
 CRASH, HANG, HOLD, EAT, DIE, BUG, CALL, SLOW = range(20, 28)
@@ -119,4 +118,6 @@ def prepare() -> None:
 if __name__ in ("__main__", "__mp_main__"):  # the program and its workers; a test that imports names changes nothing
     prepare()
 if __name__ == "__main__":
+    from voxface.cli.main import main  # here: workers, which load this file too, need no command line
+
     main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -44,20 +45,20 @@ def refused(done: subprocess.CompletedProcess[str], code: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A training run of two steps."""
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sound bundle: of a training run of two steps."""
     folder = tmp_path_factory.mktemp("run")
     torch.set_num_threads(1)
     recipe = replace(first(), config=TcnConfig(width=8), crop_rows=20, batch=2, steps=2)
     train(fake_recordings(2), [], recipe, folder)
-    return folder
+    export_bundle(folder, folder / "tiny.voxface")
+    return folder / "tiny.voxface"
 
 
 @pytest.fixture
-def bundle(run: Path, tmp_path: Path) -> Path:
-    """A sound bundle, for a test to damage."""
-    export_bundle(run, tmp_path / "tiny.voxface")
-    return tmp_path / "tiny.voxface"
+def bundle(exported: Path, tmp_path: Path) -> Path:
+    """A copy of the sound bundle, for a test to damage."""
+    return Path(shutil.copytree(exported, tmp_path / "tiny.voxface"))
 
 
 @pytest.fixture
