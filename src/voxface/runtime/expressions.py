@@ -83,14 +83,13 @@ class Expressions:
                 full[EMOTIONS.index(emotion), names.index(channel)] = strength * added[channel]
         both = [side for side in _SIDES if f"mouthSmile{side}" in names and f"mouthFrown{side}" in names]
         smiles, frowns = ([names.index(name + side) for side in both] for name in ("mouthSmile", "mouthFrown"))
-        measures = _measures(names)
-        gate_of = [_GATE_OF.get(name, 0) for name in names]
+        sums, gate_of = _sums(names), [_GATES.index(_GATE_OF.get(name, "always")) for name in names]
 
         def express(weights: Array, emotion: Array) -> Array:
             felt = np.minimum(emotion @ full, 1)
             ahead = felt[:, smiles] - felt[:, frowns]  # the stronger shows, by what it is ahead
             felt[:, smiles], felt[:, frowns] = np.maximum(ahead, 0), np.maximum(-ahead, 0)
-            felt *= _gates(weights @ measures).take(gate_of, axis=1)
+            felt *= _gates(weights @ sums).take(gate_of, axis=1)
             shown = np.clip(weights + felt * (1 - weights), 0, 1)
             return np.where(felt > 0, shown, weights).astype(weights.dtype)
 
@@ -101,46 +100,43 @@ class Expressions:
 
 _OPENING = (CLOSED_BELOW + 0.02, 0.25)  # lip gap at which the lips begin to be open, and are open
 _ROUNDING = (0.05, 0.65)  # mouthPucker + mouthFunnel, in the same way
+
+_SEEN: dict[str, Mapping[str, float]] = {"gap": RIG_GAP, "rounding": {"mouthPucker": 1.0, "mouthFunnel": 1.0}} | {
+    name: {name: 1.0} for side in _SIDES for name in (f"eyeBlink{side}", f"mouthSmile{side}", f"mouthFrown{side}")
+}
+"""What is looked at in a face of speech: sums of channels."""
+
 _OPENS = tuple(name for name, weight in RIG_GAP.items() if weight > 0)
-_CLOSED = tuple(
-    name for name in ARKIT
-    if name.startswith(("mouthPress", "mouthRoll", "mouthShrug", "mouthPucker", "mouthFunnel"))
-)  # fmt: skip
-_GATE_OF: dict[str, int] = (
-    dict.fromkeys(_OPENS, 1)
-    | dict.fromkeys(_CLOSED, 2)
-    | {f"{name}{side}": 3 for name in ("mouthStretch", "mouthDimple") for side in _SIDES}
-    | {f"{name}{side}": 4 + place for name in ("eyeWide", "eyeSquint") for place, side in enumerate(_SIDES)}
-    | {f"mouthSmile{side}": 6 + place for place, side in enumerate(_SIDES)}
-    | {f"mouthFrown{side}": 8 + place for place, side in enumerate(_SIDES)}
+_PRESSES = ("mouthPress", "mouthRoll", "mouthShrug", "mouthPucker", "mouthFunnel")
+_GATE_OF: dict[str, str] = (
+    dict.fromkeys(_OPENS, "open")
+    | {name: "closed" for name in ARKIT if name.startswith(_PRESSES)}
+    | {name: "spread" for name in ARKIT if name.startswith(("mouthStretch", "mouthDimple"))}
+    | {f"{name}{side}": f"lids{side}" for name in ("eyeWide", "eyeSquint") for side in _SIDES}
+    | {f"{name}{side}": f"{name}{side}" for name in ("mouthSmile", "mouthFrown") for side in _SIDES}
 )
-"""Which column of _gates lets a channel through; 0: it is always let through."""
+"""Which gate lets how much of a channel through; all of those that are not named."""
 
-_MEASURED: tuple[Mapping[str, float], ...] = (
-    RIG_GAP,
-    {"mouthPucker": 1.0, "mouthFunnel": 1.0},
-    {"eyeBlinkLeft": 1.0},
-    {"eyeBlinkRight": 1.0},
-    {"mouthFrownLeft": 1.0},
-    {"mouthFrownRight": 1.0},
-    {"mouthSmileLeft": 1.0},
-    {"mouthSmileRight": 1.0},
-)
-"""What is looked at in a face of speech."""
+_GATES = tuple(dict.fromkeys(["always", *_GATE_OF.values()]))
 
 
-def _measures(names: Sequence[str]) -> Array:
-    """(channels, measures) float32: weights @ this is _MEASURED; what a face lacks is 0."""
-    rows = [[measure.get(name, 0.0) for measure in _MEASURED] for name in names]
-    return np.array(rows, np.float32).reshape(len(names), len(_MEASURED))
+def _sums(names: Sequence[str]) -> Array:
+    """(channels, len(_SEEN)) float32: weights @ this is what _SEEN names; what a face lacks is 0."""
+    rows = [[one.get(name, 0.0) for one in _SEEN.values()] for name in names]
+    return np.array(rows, np.float32).reshape(len(names), len(_SEEN))
 
 
-def _gates(measured: Array) -> Array:
-    """(n, measures) -> (n, gates) in [0, 1]: how much of an expression each kind of channel may show."""
-    opened, spread = _ramp(measured[:, 0], *_OPENING), 1 - _ramp(measured[:, 1], *_ROUNDING)
-    lids, corners = np.split(1 - np.clip(measured[:, 2:], 0, 1), [2], axis=1)  # (n, 2), (n, 4)
-    mouth = np.stack([np.ones_like(opened), opened, 1 - opened, spread], axis=1)
-    return np.concatenate([mouth, lids, spread[:, None] * corners], axis=1)
+def _gates(sums: Array) -> Array:
+    """(n, len(_SEEN)) -> (n, len(_GATES)) in [0, 1]: how much of an expression each gate lets through."""
+    seen = dict(zip(_SEEN, sums.T, strict=True))
+    opened, spread = _ramp(seen["gap"], *_OPENING), 1 - _ramp(seen["rounding"], *_ROUNDING)
+    gates = {"always": np.ones_like(opened), "open": opened, "closed": 1 - opened, "spread": spread}
+    for side in _SIDES:
+        blink, smile, frown = (
+            1 - np.clip(seen[f"{name}{side}"], 0, 1) for name in ("eyeBlink", "mouthSmile", "mouthFrown")
+        )
+        gates |= {f"lids{side}": blink, f"mouthSmile{side}": spread * frown, f"mouthFrown{side}": spread * smile}
+    return np.stack([gates[name] for name in _GATES], axis=1)
 
 
 def _ramp(values: Array, low: float, high: float) -> Array:
