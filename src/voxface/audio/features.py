@@ -15,6 +15,7 @@ import numpy as np
 from voxface.audio.level import LevelSpec, LevelState
 from voxface.audio.mel import LogMel, decibels
 from voxface.audio.mfcc import MfccRows, MfccRowsFromLag0, MfccRowsWithoutC0
+from voxface.audio.mfcc_running import RunningMfccRows
 from voxface.audio.voice import RMS_FLOOR_DB, VoiceActivity, VoiceState, window_crossings, window_level_db
 from voxface.errors import BundleSchemaError
 from voxface.stream import Array, Stage, run_whole
@@ -191,6 +192,7 @@ FEATURES: dict[str, type[Extractor]] = {
     "mfcc": MfccRows,
     "mfcc-drop-c0": MfccRowsWithoutC0,
     "mfcc-lag0": MfccRowsFromLag0,
+    "mfcc-running": RunningMfccRows,
 }
 """Feature extractors by name."""
 

@@ -173,17 +173,28 @@ def normalised(columns: Array) -> Array:
     return result
 
 
-def with_slopes(columns: Array) -> Array:
-    """(columns, w) -> (columns, 3 w): the numbers, their slopes and their bends over 9 columns.
+def slopes(columns: Array) -> Array:
+    """(columns, w) -> (columns - 8, 3 w): the inner numbers, their slopes and their bends over 9 columns.
 
-    Savitzky & Golay 1964: derivatives of the line and of the parabola that fit 9 columns best. At the ends the fit of
-    the first and the last 9 columns holds, and since such a derivative is constant, it is simply repeated.
+    Savitzky & Golay 1964: derivatives of the line and of the parabola that fit 9 columns best.
+    """
+    count, width = len(columns) - 8, columns.shape[1]
+    out = np.empty((max(count, 0), 3 * width), np.float32)
+    if count > 0:
+        out[:, :width] = columns[4:-4]
+        for at, taps in ((width, _SLOPE), (2 * width, _BEND)):
+            out[:, at : at + width] = sum(np.float32(tap) * columns[k : k + count] for k, tap in enumerate(taps))
+    return out
+
+
+def with_slopes(columns: Array) -> Array:
+    """(columns, w) -> (columns, 3 w), at least 9 columns.
+
+    At the ends the fit of the first and of the last 9 holds; since such a derivative is constant, it is repeated.
     """
     width = columns.shape[1]
     out = np.empty((len(columns), 3 * width), np.float32)
+    out[4:-4] = slopes(columns)
+    out[:4], out[-4:] = out[4], out[-5]
     out[:, :width] = columns
-    for part, taps in ((out[:, width : 2 * width], _SLOPE), (out[:, 2 * width :], _BEND)):
-        inner = sum(np.float32(tap) * columns[k : len(columns) - 8 + k] for k, tap in enumerate(taps))
-        part[4:-4] = inner
-        part[:4], part[-4:] = part[4], part[-5]
     return out
