@@ -85,13 +85,16 @@ def _talker(bundle: str, raw_pcm: str | None, order: str, compat: bool, expressi
     import numpy as np
 
     from voxface.audio.decode import RawFormat
+    from voxface.neurosync.extract import extract_audio_features
     from voxface.neurosync.order import order_named
-    from voxface.neurosync.process import open_bundle
+    from voxface.neurosync.process import open_bundle, process_audio_features
     from voxface.neurosync.routes import Talker
 
     raw = RawFormat.parse(raw_pcm) if raw_pcm else None
     talker = Talker(open_bundle(bundle), raw, order_named(order), compat, expressions)
-    talker.face.whole(np.zeros((talker.face.window.frames, talker.face.width), np.float32))
+    silence = np.zeros(22_050, np.float32)
+    features = extract_audio_features(silence, sample_rate=len(silence), feature=talker.face.bundle.feature)
+    process_audio_features(features, talker.face)
     return talker
 
 

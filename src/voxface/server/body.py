@@ -66,7 +66,9 @@ class Bodies:
 
     def _too_large(self) -> RequestError:
         most = f"{self._settings.body_bytes / MIB:g} MiB"
-        return RequestError(413, f"a request may have {most}.", hint="Send FLAC or Ogg, or shorter pieces.")
+        return RequestError(
+            413, f"a request may have {most}.", code="E-LIMIT", hint="Send FLAC or Ogg, or shorter pieces."
+        )
 
 
 async def drain(receive: Any, seconds: float = 2.0) -> None:

@@ -94,7 +94,11 @@ def _protocol(settings: Settings) -> type[H11Protocol]:
             body = problem(400, "this is no HTTP request that can be understood.")
             head = [("content-type", "application/json"), ("content-length", str(len(body))), ("connection", "close")]
             with contextlib.suppress(h11.LocalProtocolError):  # in the middle of an answer there is nothing to say
-                for part in (h11.Response(status_code=400, headers=head), h11.Data(data=body), h11.EndOfMessage()):
+                for part in (
+                    h11.Response(status_code=400, headers=head, reason=b"Bad Request"),
+                    h11.Data(data=body),
+                    h11.EndOfMessage(),
+                ):
                     self.transport.write(self.conn.send(part) or b"")
             self.transport.close()
 
