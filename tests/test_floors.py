@@ -46,7 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {
         "figure", "places", "face", "audio", "articulation", "models", "bundle", "export", "capture", "dataset", "head",
         "synth", "runtime", "render", "evaluation", "viewer", "training", "neurosync",
-        "server", "__init__",
+        "server", "__init__", "live",
     },
 }  # fmt: skip
 """Each room and what it may import, beside the ground floor (which itself imports only what is named here)."""

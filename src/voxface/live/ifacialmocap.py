@@ -80,6 +80,9 @@ class Packet:
     left_eye: tuple[float, ...]
     right_eye: tuple[float, ...]
 
+    def __str__(self) -> str:
+        return f"jawOpen {self.weights[ARKIT.index('jawOpen')]:.2f}, head {self.head}"
+
 
 def decode(data: bytes) -> Packet:
     """Read a datagram of version 1 or 2; names that are not known are ignored.

@@ -44,6 +44,9 @@ class JsonlOutput(Courier):
             text = f"cannot write {Path(path)}: {error.strerror}."
             raise OutputError(text, hint="Name a file in a folder that is there.", source=path) from error
 
+    def rest(self) -> None:
+        """Nothing: a record ends with its last frame."""
+
     def close(self) -> None:
         super().close()
         if not self._thread.is_alive():  # else it holds the file until the process ends

@@ -54,6 +54,11 @@ class Packet:
     moment: FrameTime
     values: Array | None
 
+    def __str__(self) -> str:
+        face = "no face" if self.values is None else f"jawOpen {self.values[LIVELINK_UDP.index('jawOpen')]:.2f}"
+        when = f"frame {self.moment.frame} + {self.moment.sub_frame:.3f} at {self.moment.rate} Hz"
+        return f"{self.subject!r}, {when}, {face}"
+
 
 def rate_of(fps: float) -> Fraction:
     """The exact rate that is meant: 60000/1001 by 59.94, 24000/1001 by 23.976, 60/1 by 60."""

@@ -8,15 +8,10 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from voxface.errors import UsageError
-from voxface.live.ifacialmocap import PORT as IFACIALMOCAP_PORT
-from voxface.live.ifacialmocap import IFacialMocap, IFacialMocapServer
+from voxface.live import ifacialmocap, livelink, vmc, vtube_studio
 from voxface.live.jsonl import JsonlOutput
-from voxface.live.livelink import LiveLink
 from voxface.live.sending import Output
 from voxface.live.udp import Encoder, UdpOutput, resolve
-from voxface.live.vmc import Vmc
-from voxface.live.vtube_studio import PORT as VTS_PORT
-from voxface.live.vtube_studio import VTubeStudio
 from voxface.live.web_socket import WebSocketOutput
 
 __all__ = ["OUTPUTS", "Kind", "Output", "Target", "open_output", "parse_target"]
@@ -26,11 +21,13 @@ class Target(NamedTuple):
     """An address, taken apart.
 
     url:     as it was written
+    scheme:  the part before the colon, in small letters
     host:    a name or a number; empty where none was written
     options: behind the question mark, by name
     """
 
     url: str
+    scheme: str
     host: str
     port: int
     options: dict[str, str]
@@ -46,6 +43,7 @@ class Kind:
     port:     where receivers listen by default
     options:  names that may stand behind the question mark
     look_for: what to see in the receiver when frames arrive, and what to check when they do not
+    decode:   from a datagram to what it says; raises PacketError; None where there are no datagrams
     """
 
     what: str
@@ -54,6 +52,7 @@ class Kind:
     port: int = 0
     options: tuple[str, ...] = ()
     look_for: tuple[str, ...] = ()
+    decode: Callable[[bytes], object] | None = None
 
 
 def _udp(target: Target, encoder: Encoder) -> Output:
@@ -62,18 +61,22 @@ def _udp(target: Target, encoder: Encoder) -> Output:
 
 
 def _livelink(target: Target, fps: float) -> Output:
-    return _udp(target, LiveLink(fps, target.options.get("subject", "voxface")))
+    return _udp(target, livelink.LiveLink(fps, target.options.get("subject", "voxface")))
 
 
 def _vmc(target: Target, fps: float) -> Output:
     options = target.options
     version = {"0": 0, "1": 1}.get(options.get("version", "0"), -1)
     case = options.get("case", "pascal")
-    return _udp(target, Vmc(case, _flag(target, "preset"), version))  # type: ignore[arg-type]
+    return _udp(target, vmc.Vmc(case, _flag(target, "preset"), version))  # type: ignore[arg-type]
 
 
 def _ifacialmocap(target: Target, fps: float) -> Output:
-    return _udp(target, IFacialMocap()) if target.host else IFacialMocapServer(target.url, target.port)
+    return (
+        _udp(target, ifacialmocap.IFacialMocap())
+        if target.host
+        else ifacialmocap.IFacialMocapServer(target.url, target.port)
+    )
 
 
 def _jsonl(target: Target, fps: float) -> Output:
@@ -81,7 +84,7 @@ def _jsonl(target: Target, fps: float) -> Output:
 
 
 def _vts(target: Target, fps: float) -> Output:
-    return VTubeStudio(target.url, target.host or "127.0.0.1", target.port).start()
+    return vtube_studio.VTubeStudio(target.url, target.host or "127.0.0.1", target.port).start()
 
 
 def _web_socket(target: Target, fps: float) -> Output:
@@ -105,12 +108,11 @@ OUTPUTS: dict[str, Kind] = {
         ("subject",),
         (
             "In Unreal, switch on the plugins Live Link and Apple ARKit Face Support; the subject then appears in "
-            "Window > Virtual Production > Live Link with a green dot.",
-            "On a MetaHuman, choose the subject twice: in the blueprint's details as ARKit Face Subj (with Use ARKit "
-            "Face on), and in the Live Link pose node of its Face AnimBP.",
-            "Nothing listed: allow UDP port 11111 in the firewall of Unreal's machine, and send to that machine's "
-            "number, not to a broadcast.",
+            "the Live Link window with a green dot.",
+            "A MetaHuman must be told the subject twice: in its details as ARKit Face Subj, and in its Face AnimBP.",
+            "Nothing listed: allow UDP port 11111 in the firewall of Unreal's machine, and send to its own number.",
         ),
+        livelink.decode,
     ),
     "vmc": Kind(
         "VSeeFace, Warudo, VNyan, VMC and other hosts of VRM avatars",
@@ -125,24 +127,26 @@ OUTPUTS: dict[str, Kind] = {
             "only the head moves, try ?case=camel.",
             "If the neck grows short, switch off the bones' positions in the receiver: an avatar's own are right.",
         ),
+        vmc.decode,
     ),
     "ifacialmocap": Kind(
         "programs that take the iPhone app iFacialMocap; without a host they may ask us for frames",
         "ifacialmocap://127.0.0.1:49983",
         _ifacialmocap,
-        IFACIALMOCAP_PORT,
+        ifacialmocap.PORT,
         (),
         (
             "The receiver must listen at UDP port 49983, as for the app.",
             "A receiver that asks a phone for frames gets this machine's number as the phone's; write "
             "ifacialmocap:// without a host then.",
         ),
+        ifacialmocap.decode,
     ),
     "vts": Kind(
         "VTube Studio (Live2D)",
         "vts://127.0.0.1:8001",
         _vts,
-        VTS_PORT,
+        vtube_studio.PORT,
         (),
         (
             "In VTube Studio's settings, switch on the plugin interface; at the first time it asks whether voxface may "
@@ -183,7 +187,7 @@ def parse_target(url: str) -> Target:
     kind = OUTPUTS[scheme]
     if not url[len(scheme) :].startswith("://"):
         if scheme == "jsonl" and len(url) > len("jsonl:"):
-            return Target(url, "", 0, {})
+            return Target(url, scheme, "", 0, {})
         raise UsageError(f"{url!r} is not whole.", hint=f"Write {kind.example}.", source=url)
     try:
         parts = urlsplit(url)
@@ -191,14 +195,14 @@ def parse_target(url: str) -> Target:
     except ValueError as error:
         raise UsageError(f"{url!r} is no address: {error}.", hint=f"Write {kind.example}.", source=url) from error
     if kind.open is _web_socket:  # path and question belong to the receiver
-        return Target(url, host, port, {})
+        return Target(url, scheme, host, port, {})
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     unknown = sorted(set(options) - set(kind.options))
     if unknown or parts.path.strip("/") or not port:
         known = ", ".join(kind.options) or "none"
         what = f"the option {unknown[0]!r}" if unknown else f"the path {parts.path!r}" if port else "port 0"
         raise UsageError(f"{url!r}: {scheme} has no place for {what}.", hint=f"Its options: {known}.", source=url)
-    return Target(url, host, port, options)
+    return Target(url, scheme, host, port, options)
 
 
 def open_output(url: str, fps: float) -> Output:
@@ -208,4 +212,4 @@ def open_output(url: str, fps: float) -> Output:
     MissingDependencyError: the output needs a library that is not there.
     """
     target = parse_target(url)
-    return OUTPUTS[url.partition(":")[0].lower()].open(target, fps)
+    return OUTPUTS[target.scheme].open(target, fps)

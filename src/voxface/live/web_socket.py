@@ -6,6 +6,7 @@ import contextlib
 import time
 import uuid
 from abc import abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from voxface.errors import MissingDependencyError, OutputError, PacketError
@@ -14,6 +15,7 @@ from voxface.live.frame import LiveFrame
 from voxface.live.sending import Clock
 from voxface.live.udp import resolve
 from voxface.live.wire import Ready, frames_binary, frames_text, text_of
+from voxface.timebase import frame_time_s
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
@@ -70,6 +72,10 @@ class WebSocketOutput(WebSocketCourier):
     def __init__(self, url: str, host: str, port: int, fps: float, *, binary: bool) -> None:
         super().__init__(url, url.partition("#")[0], host, port, max(2, round(_WAITING_S * fps)))
         self._fps, self._message = fps, frames_binary if binary else frames_text
+
+    def rest(self) -> None:
+        seq = self._last.seq + 1
+        self.send(replace(self._last.at_rest(), seq=seq, time_s=frame_time_s(seq, self._fps)))
 
     def _talk(self, socket: ClientConnection) -> None:
         self._obstacle, greeted = "", False
