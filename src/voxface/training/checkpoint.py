@@ -138,24 +138,25 @@ def _header(path: Path, text: str) -> CheckpointHeader:
 def recipe_differences(header: CheckpointHeader, recipe: Recipe) -> list[str]:
     """Every field in which a checkpoint's recipe differs; what it does not know yet has its default."""
     old = Recipe.from_json(header.recipe).to_json()
-    return _differences(*(json.loads(json.dumps(value)) for value in (old, recipe.to_json())))
+    return differences(*(json.loads(json.dumps(value)) for value in (old, recipe.to_json())))
 
 
-def require_same(differences: list[str], path: Path) -> None:
+def require_same(found: list[str], path: Path) -> None:
     """Check that a checkpoint belongs to this run. Raises: CheckpointError: names everything that differs."""
-    if differences:
+    if found:
         raise CheckpointError(
-            f"{path} belongs to another run: {'; '.join(differences)}.",
+            f"{path} belongs to another run: {'; '.join(found)}.",
             hint="Resume with the same recipe, dataset and machine, or train into a new folder; with --force it goes "
             "on all the same, and its checkpoint says so.",
             source=str(path),
         )
 
 
-def _differences(old: Any, new: Any, name: str = "recipe") -> list[str]:
+def differences(old: Any, new: Any, name: str = "recipe") -> list[str]:
+    """Every field in which two JSON values differ, in words."""
     if isinstance(old, dict) and isinstance(new, dict):
         keys = sorted(set(old) | set(new))
-        return [line for key in keys for line in _differences(old.get(key), new.get(key), f"{name}.{key}")]
+        return [line for key in keys for line in differences(old.get(key), new.get(key), f"{name}.{key}")]
     return [] if old == new else [f"{name} {old!r} is now {new!r}"]
 
 

@@ -6,6 +6,7 @@ bear both must hear both. Clip number k is a pure function of the seed and of k.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,15 +14,12 @@ import numpy as np
 
 from voxface.audio.features import FeatureSpec
 from voxface.audio.resample import Resampler
+from voxface.face.interpolate import interpolate_values
+from voxface.face.rig import ARKIT, EMOTIONS
 from voxface.stream import Array, run_whole
-from voxface.timebase import ROW_HOP, ROW_RATE_HZ, SAMPLE_RATE_HZ
+from voxface.timebase import COLUMN_SAMPLE_RATE_HZ, PAIR_RATE_HZ, ROW_HOP, ROW_RATE_HZ, SAMPLE_RATE_HZ
 from voxface.training.disturb import DisturbSpec, disturb, widen
 from voxface.training.speech_table import CAPTURED, NOBODY, SYNTHETIC, SpeechTable
-
-WIDE_HZ = 88_200
-FRAMES_HZ = 60
-FRAME_CENTRE_S = 1 / 240
-"""A frame is the mean of two columns 1/120 s apart, the first at k / 60 seconds: it stands for their middle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,45 +46,47 @@ class ClipSpec:
     disturb: DisturbSpec = field(default_factory=DisturbSpec)
 
 
+_STILL = np.zeros(len(ARKIT), np.float32)
+_CALM = np.array([name == "Neutral" for name in EMOTIONS], np.float32)
+
+
 class Piece(NamedTuple):
     """A part of a recording and the pause behind it, in samples at 16 kHz; number -1: nothing but the pause."""
 
     number: int
     first: int
-    count: int
+    length: int
     pause: int
 
 
-def clip_frames(samples: int) -> int:
-    """Frames of a clip of so many samples at 88.2 kHz (neurosync.md N4.7)."""
-    return (2 + samples // (WIDE_HZ // 120)) // 2
-
-
-def make_clip(speech: SpeechTable, spec: ClipSpec, feature: FeatureSpec, seed: int, number: int) -> tuple[Array, Array]:
-    """Clip `number`: (frames, width) float32 features, and (frames, 52) float32 weights in canonical order."""
+def make_clip(
+    speech: SpeechTable, spec: ClipSpec, feature: FeatureSpec, seed: int, number: int
+) -> tuple[Array, Array, Array]:
+    """Clip `number`: (frames, width) features, (frames, 52) weights in canonical order, (frames, 7) emotions."""
     random = np.random.default_rng([0x636C6970, seed, number])
     pieces, speed = _plan(speech, spec, random)
     samples = np.concatenate([_sound(speech, piece) for piece in pieces])
-    weights = np.concatenate([_face(speech.weights, speech, piece) for piece in pieces])
     if speed != 1:
         samples = run_whole(Resampler(round(SAMPLE_RATE_HZ * speed), SAMPLE_RATE_HZ), samples)
     if not samples.any() and random.random() < 0.8:
         samples = random.standard_normal(len(samples)).astype(np.float32) * 0.01
     if random.random() < spec.babble_share:
         samples = samples + _babble(speech, spec, samples, random)
-    wide = widen(disturb(samples, spec.disturb, random), WIDE_HZ, spec.disturb, random)
-    return feature.whole(wide), at_frames(weights, clip_frames(len(wide)), speed)
+    wide = widen(disturb(samples, spec.disturb, random), COLUMN_SAMPLE_RATE_HZ, spec.disturb, random)
+    rows = feature.whole(wide)
+    face = (_rows(column, speech, pieces, rest) for column, rest in ((speech.weights, _STILL), (speech.emotion, _CALM)))
+    weights, emotion = (at_frames(column, len(rows), speed) for column in face)
+    return rows, weights, emotion
 
 
 def at_frames(rows: Array, frames: int, speed: float = 1.0) -> Array:
-    """(rows, columns) at 100 a second -> (frames, columns) float32 at the moments that frames stand for."""
-    place = (np.arange(frames) / FRAMES_HZ + FRAME_CENTRE_S) * ROW_RATE_HZ * speed
-    place = np.clip(place, 0, len(rows) - 1)
-    before = np.minimum(place.astype(int), max(len(rows) - 2, 0))
-    share = (place - before)[:, None]
-    after = np.minimum(before + 1, len(rows) - 1)
-    result: Array = (rows[before] * (1 - share) + rows[after] * share).astype(np.float32)
-    return result
+    """(rows, columns) at 100 a second -> (frames, columns) float32, 60 a second.
+
+    Frame k is the face at k / 60 s, as everybody counts it; its features are the mean of what is heard there and 1/120
+    s later, a shift that the net learns.
+    """
+    times_s = np.arange(len(rows)) / (ROW_RATE_HZ * speed)
+    return interpolate_values(times_s, rows, np.arange(frames) / PAIR_RATE_HZ)
 
 
 def _plan(speech: SpeechTable, spec: ClipSpec, random: np.random.Generator) -> tuple[list[Piece], float]:
@@ -99,7 +99,7 @@ def _plan(speech: SpeechTable, spec: ClipSpec, random: np.random.Generator) -> t
     spoken = np.flatnonzero(speech.kinds == kind)
     at = int(random.integers(len(spoken)))
     pieces = [Piece(-1, 0, 0, _hops(random.uniform(*spec.pause_s) * random.integers(2)))]
-    while (left := length - sum(piece.count + piece.pause for piece in pieces)) > ROW_HOP:
+    while (left := length - sum(piece.length + piece.pause for piece in pieces)) > ROW_HOP:
         quiet = len(silent) and random.random() < spec.nobody_share
         chosen = int(random.choice(silent) if quiet else spoken[at % len(spoken)])
         at += not quiet  # neighbours are mostly of one speaker
@@ -116,19 +116,22 @@ def _hops(seconds: float) -> int:
 
 
 def _sound(speech: SpeechTable, piece: Piece) -> Array:
-    heard = np.zeros(piece.count + piece.pause, np.float32)
+    heard = np.zeros(piece.length + piece.pause, np.float32)
     if piece.number >= 0:
-        heard[: piece.count] = speech.sound(piece.number)[piece.first : piece.first + piece.count]
+        heard[: piece.length] = speech.sound(piece.number)[piece.first : piece.first + piece.length]
     return heard
 
 
-def _face(face: Array, speech: SpeechTable, piece: Piece) -> Array:
-    """(rows, columns) float32 of a piece; in its pause the face is at rest."""
-    rows = np.zeros(((piece.count + piece.pause) // ROW_HOP, face.shape[1]), np.float32)
-    if piece.number >= 0:
-        own = face[speech.rows(piece.number)][piece.first // ROW_HOP :][: piece.count // ROW_HOP]
-        rows[: len(own)] = own
-    return rows
+def _rows(column: Array, speech: SpeechTable, pieces: Sequence[Piece], rest: Array) -> Array:
+    """(rows, columns) float32 of a clip; in pauses the rest."""
+    parts = []
+    for piece in pieces:
+        rows = np.tile(rest, ((piece.length + piece.pause) // ROW_HOP, 1))
+        if piece.number >= 0:
+            own = column[speech.rows(piece.number)][piece.first // ROW_HOP :][: piece.length // ROW_HOP]
+            rows[: len(own)] = own
+        parts.append(rows)
+    return np.concatenate(parts)
 
 
 def _babble(speech: SpeechTable, spec: ClipSpec, samples: Array, random: np.random.Generator) -> Array:

@@ -101,11 +101,16 @@ def _groups(out: Tensor, batch: Batch, setting: Setting) -> list[tuple[float, li
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
-    """Of step `step`, counted from 0: linear warm-up, then half a cosine down to a hundredth."""
-    if step < recipe.warmup_steps:
-        return recipe.learning_rate * (step + 1) / recipe.warmup_steps
-    share = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
-    return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+    """Of step `step`, counted from 0."""
+    return cosine_rate(recipe.learning_rate, step, recipe.warmup_steps, recipe.steps)
+
+
+def cosine_rate(highest: float, step: int, warmup_steps: int, steps: int) -> float:
+    """Linear warm-up, then half a cosine down to a hundredth of the highest rate."""
+    if step < warmup_steps:
+        return highest * (step + 1) / warmup_steps
+    share = (step - warmup_steps) / max(1, steps - warmup_steps)
+    return highest * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
 
 
 def _scale_falls(fabric: Any) -> bool:
