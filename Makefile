@@ -94,7 +94,7 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 # comparison and for many machines; where they cannot be had, their tests skip themselves by name.
 $(VENV)/.all: pyproject.toml | $(VENV)/bin/python
 	$(PIP) torch==2.13.0
-	$(PIP) -e '.[plot,render,capture,train,dev]'
+	$(PIP) -e '.[plot,render,capture,train,serve,dev]'
 	@for need in '-e .[mediapipe]' '-e .[ray]' 'moto[server] s3fs'; do \
 	  $(PIP) $$need || echo "SKIPPED: tests that need $$need"; done
 	@touch $@

@@ -71,7 +71,7 @@ class Bodies:
         )
 
 
-async def drain(receive: Any, seconds: float = 2.0) -> None:
+async def drain(receive: Any, seconds: float) -> None:
     """Read on for a moment behind a refusal: closed at once, a sender in the middle would never see our answer."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):

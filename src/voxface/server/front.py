@@ -37,7 +37,7 @@ class Front:
             await self._inner(scope, receive, send)
             return
         begun = time.perf_counter()
-        door = _Door(receive, send)
+        door = _Door(receive, send, self._settings.linger_s)
         try:
             _check_caller(scope, self._settings)
             await self._inner({**scope, "app": self}, door.receive, door.send)
@@ -89,8 +89,8 @@ def _has_token(headers: Headers, token: str) -> bool:
 class _Door:
     """Both directions of one request, with what has passed: the status of the answer, the end of the body."""
 
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive, self._send = receive, send
+    def __init__(self, receive: Receive, send: Send, linger_s: float) -> None:
+        self._receive, self._send, self._linger_s = receive, send, linger_s
         self.status = 0
         self._body_ended = False
 
@@ -114,7 +114,7 @@ class _Door:
         await self.send({"type": "http.response.start", "status": error.status, "headers": answer.raw_headers})
         await self.send({"type": "http.response.body", "body": error.body, "more_body": unread})
         if unread:
-            await drain(self._receive)
+            await drain(self._receive, self._linger_s)
             await self.send({"type": "http.response.body", "body": b""})
 
 

@@ -23,6 +23,7 @@ class Settings:
     body_bytes:   of one request; held_bytes: of all requests together
     header_s:     for a request's head. silence_s: without a byte of its body. body_s: for the whole body
     work_s:       for the work on one request, waiting included
+    linger_s:     for the rest of a body that is refused, so that its sender sees the answer
     drain_s:      for what is being worked on when the server is told to end
     """
 
@@ -40,6 +41,7 @@ class Settings:
     silence_s: float = 15.0
     body_s: float = 120.0
     work_s: float = 120.0
+    linger_s: float = 2.0
     drain_s: float = 10.0
 
     def __post_init__(self) -> None:
