@@ -8,7 +8,7 @@ import numpy as np
 
 from voxface.bundle import Bundle
 from voxface.dataset.recording import Recording
-from voxface.errors import DatasetError
+from voxface.errors import DatasetError, UsageError
 from voxface.evaluation.baselines import fit_baselines
 from voxface.evaluation.events import Events, phone_events
 from voxface.evaluation.group import TRUTH, Curve, GroupReport
@@ -22,7 +22,10 @@ from voxface.face.gap import rig_gap
 from voxface.face.rig import ARKIT
 from voxface.runtime.animator import Animator
 from voxface.runtime.polish import Polish
+from voxface.runtime.whole_session import WholeSession
+from voxface.runtime.window_net import WindowNet
 from voxface.stream import Array, run_whole
+from voxface.timebase import ROW_RATE_HZ, SAMPLE_RATE_HZ, row_count
 
 
 class BundlePredictor:
@@ -42,6 +45,27 @@ class BundlePredictor:
             if name in self._columns:
                 weights[:, i] = rows[:, self._columns[name]]
         return Prediction(weights, rig_gap(weights, ARKIT))
+
+
+class WholePredictor:
+    """A bundle that hears whole recordings, run by the shipped runtime; its 60 frames a second become rows."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.name = f"bundle {bundle.name}"
+        self._session = WholeSession(WindowNet(bundle), SAMPLE_RATE_HZ, ROW_RATE_HZ, None, None)
+
+    def predict(self, samples: Array) -> Prediction:
+        """(n,) samples at 16 kHz -> 1 + n // 160 rows; the last may lie at the very end, which no frame shows."""
+        clip = self._session.finish(self._session.step(self._session.start(), samples)[0])
+        weights = clip.weights[np.minimum(np.arange(row_count(len(samples))), len(clip) - 1)]
+        return Prediction(weights, rig_gap(weights, ARKIT))
+
+
+def predictor_of(bundle: Bundle) -> Predictor:
+    """A bundle as the evaluation sees it. Raises: UsageError: it gives emotions and no face."""
+    if not bundle.rig:
+        raise UsageError(f"bundle {bundle.name!r} gives emotions and no face: there is nothing to judge here.")
+    return WholePredictor(bundle) if bundle.window else BundlePredictor(bundle)
 
 
 def evaluate(
@@ -68,7 +92,7 @@ def evaluate(
             raise DatasetError(f"group {name!r} has no recordings to judge on.")
     train, validate = _captured_ones(train), _captured_ones(validate)
     baselines: list[Predictor] = list(fit_baselines(train, validate))
-    judged = [BundlePredictor(bundle)] if bundle is not None else [baselines.pop(2)]
+    judged = [predictor_of(bundle)] if bundle is not None else [baselines.pop(2)]
     minutes = sum(recording.duration_s for recording in train) / 60
     fitted = (
         f"Baselines fitted on {len(train)} captured recordings ({minutes:.1f} min); {len(validate)} chose the ridge."
