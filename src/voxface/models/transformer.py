@@ -78,22 +78,37 @@ def sinusoid(frames: int, width: int) -> Tensor:
     return torch.stack([turned.sin(), turned.cos()], dim=-1).flatten(-2)
 
 
+Turn = tuple[Tensor, Tensor]
+"""Cosines and sines of a rotation, (frames, width / 2) each."""
+
+
+def turned(x: Tensor, turn: Turn | None) -> Tensor:
+    """Pairs of columns (2j, 2j + 1) of (..., frames, width), rotated by the angle of their frame."""
+    if turn is None:
+        return x
+    cos, sin = turn
+    even, odd = x[..., 0::2], x[..., 1::2]
+    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).view_as(x)
+
+
 class Rotation(nn.Module):
-    """Rotates pairs of columns (2j, 2j + 1) of (..., frames, width) by an angle that grows with the frame."""
+    """Angles that grow with the frame, for each pair of `width` columns."""
 
     cos: Tensor
     sin: Tensor
 
     def __init__(self, frames: int, width: int) -> None:
         super().__init__()
-        turned = angles(frames, width)
-        self.register_buffer("cos", turned.cos(), persistent=False)
-        self.register_buffer("sin", turned.sin(), persistent=False)
+        by_frame = angles(frames, width)
+        self.register_buffer("cos", by_frame.cos(), persistent=False)
+        self.register_buffer("sin", by_frame.sin(), persistent=False)
+
+    def turn(self, frames: int) -> Turn:
+        """The rotation of the first frames of a window."""
+        return self.cos[:frames], self.sin[:frames]
 
     def forward(self, x: Tensor) -> Tensor:
-        cos, sin = self.cos[: x.shape[-2]], self.sin[: x.shape[-2]]
-        even, odd = x[..., 0::2], x[..., 1::2]
-        return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2)
+        return turned(x, self.turn(x.shape[-2]))
 
 
 class Waves(nn.Module):
@@ -124,20 +139,18 @@ class Attention(nn.Module):
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self.heads, hidden = config.heads, config.hidden
-        rotates = config.position in ("attention_rope", "global_rope")
-        self.rotate = Rotation(config.frames, hidden // config.heads) if rotates else nn.Identity()
-        self.query, self.key, self.value, self.out = (nn.Linear(hidden, hidden) for _ in range(4))
+        self.heads, self.size = config.heads, config.hidden // config.heads
+        self.query, self.key, self.value, self.out = (nn.Linear(config.hidden, config.hidden) for _ in range(4))
 
-    def forward(self, x: Tensor, memory: Tensor) -> Tensor:
-        query, key = self.rotate(self._split(self.query(x))), self.rotate(self._split(self.key(memory)))
-        seen = scaled_dot_product_attention(query, key, self._split(self.value(memory)))
-        joined: Tensor = self.out(seen.transpose(1, 2).flatten(2))
+    def forward(self, x: Tensor, memory: Tensor, turn: Turn | None) -> Tensor:
+        apart = (x.shape[0], x.shape[1], self.heads, self.size)
+        query, key, value = (
+            layer(source).view(apart).transpose(1, 2)  # (batch, heads, frames, size)
+            for layer, source in ((self.query, x), (self.key, memory), (self.value, memory))
+        )
+        seen = scaled_dot_product_attention(turned(query, turn), turned(key, turn), value, scale=self.size**-0.5)
+        joined: Tensor = self.out(seen.transpose(1, 2).reshape(x.shape))
         return joined
-
-    def _split(self, x: Tensor) -> Tensor:
-        """(batch, frames, hidden) -> (batch, heads, frames, hidden / heads)."""
-        return x.view(x.shape[0], x.shape[1], self.heads, -1).transpose(1, 2)
 
 
 class FeedForward(nn.Module):
@@ -162,8 +175,8 @@ class EncoderLayer(nn.Module):
         self.own_norm, self.feed_norm = (nn.LayerNorm(config.hidden) for _ in range(2))
         self.drop = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.own_norm(x + self.drop(self.own(x, x)))
+    def forward(self, x: Tensor, turn: Turn | None) -> Tensor:
+        x = self.own_norm(x + self.drop(self.own(x, x, turn)))
         out: Tensor = self.feed_norm(x + self.drop(self.feed(x)))
         return out
 
@@ -177,9 +190,9 @@ class DecoderLayer(nn.Module):
         self.own_norm, self.across_norm, self.feed_norm = (nn.LayerNorm(config.hidden) for _ in range(3))
         self.drop = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, memory: Tensor) -> Tensor:
-        x = self.own_norm(x + self.drop(self.own(x, x)))
-        x = self.across_norm(x + self.drop(self.across(x, memory)))
+    def forward(self, x: Tensor, memory: Tensor, turn: Turn | None) -> Tensor:
+        x = self.own_norm(x + self.drop(self.own(x, x, turn)))
+        x = self.across_norm(x + self.drop(self.across(x, memory, turn)))
         out: Tensor = self.feed_norm(x + self.drop(self.feed(x)))
         return out
 
@@ -192,6 +205,8 @@ class Transformer(nn.Module):
         self.config = config
         self.enter = nn.Linear(config.width_in, config.hidden)
         self.place = placed(config)
+        rotates = config.position in ("attention_rope", "global_rope")
+        self.rotation = Rotation(config.frames, config.hidden // config.heads) if rotates else None
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.layers))
         self.encoder_norm = nn.LayerNorm(config.hidden) if config.final_norm else nn.Identity()
         self.bridge = Attention(config) if config.bridge else None
@@ -201,24 +216,28 @@ class Transformer(nn.Module):
 
     def encode(self, rows: Tensor) -> Tensor:
         """(batch, frames, width_in) -> the memory (batch, frames, hidden)."""
-        x = self.place(self.enter(rows))
+        x, turn = self.place(self.enter(rows)), self._turn(rows)
         for layer in self.encoder:
-            x = layer(x)
+            x = layer(x, turn)
         memory: Tensor = self.encoder_norm(x)
         return memory
 
     def decode(self, memory: Tensor) -> Tensor:
         """The memory (batch, frames, hidden) -> (batch, frames, width_out)."""
-        x = self.place(memory)
+        x, turn = self.place(memory), self._turn(memory)
         if self.bridge is not None:
-            x = x + self.bridge(x, memory)
+            x = x + self.bridge(x, memory, turn)
         for layer in self.decoder:
-            x = layer(x, memory)
+            x = layer(x, memory, turn)
         values: Tensor = self.leave(self.decoder_norm(x))
         return values
 
     def forward(self, rows: Tensor) -> Tensor:
         return self.decode(self.encode(rows))
+
+    def _turn(self, x: Tensor) -> Turn | None:
+        """The rotation inside every attention to windows as long as x; None: there is none."""
+        return self.rotation.turn(x.shape[1]) if self.rotation is not None else None
 
 
 def on_arrays(module: nn.Module, device: str = "cpu", half: torch.dtype | None = None) -> Callable[[Array], Array]:

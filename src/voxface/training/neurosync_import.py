@@ -111,9 +111,10 @@ def read_state(path: Path) -> dict[str, Tensor]:
     try:
         with open(path, "rb") as file:
             zipped = file.read(4) == b"PK\x03\x04"
-        value = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}.", source=str(path)) from error
+    try:
+        value = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except Exception as error:  # damaged bytes make torch and its unpickler raise anything
         raise CheckpointError(
             f"{path} cannot be read without running it, so it was not: it is damaged, or holds more than tensors.",
