@@ -34,12 +34,17 @@ _PRIOR_STD = np.array((
 
 
 class Moments(NamedTuple):
-    """Of the columns so far, the prior among them: how many, the sum of each number about the prior's mean, and the
-    sum of its squares; float64."""
+    """Of the columns so far: how many, and the sums of their numbers about `origin` and of the squares; float64."""
 
+    origin: Array
     columns: int
     sum: Array
     squares: Array
+
+
+def average_speech(mean: Array = _PRIOR_MEAN, deviation: Array = _PRIOR_STD) -> Moments:
+    """Before the first column: as if half a second of speech with this mean and deviation had been heard."""
+    return Moments(mean, _PRIOR_COLUMNS, np.zeros(CEPSTRA), _PRIOR_COLUMNS * deviation**2)
 
 
 class RunningState(NamedTuple):
@@ -73,9 +78,8 @@ class RunningMfccRows:
 
     def start(self) -> RunningState:
         """Before the first sample: half a window of silence, and average speech for the moments."""
-        moments = Moments(_PRIOR_COLUMNS, np.zeros(CEPSTRA), _PRIOR_COLUMNS * _PRIOR_STD**2)
         none = np.zeros((0, CEPSTRA), np.float32)
-        return RunningState(np.zeros(COLUMN_WINDOW // 2, np.float32), -np.inf, moments, none, _no_columns())
+        return RunningState(np.zeros(COLUMN_WINDOW // 2, np.float32), -np.inf, average_speech(), none, _no_columns())
 
     def step(self, state: RunningState, samples: Array) -> tuple[RunningState, Array]:
         """Take (n,) float32 samples at 88.2 kHz, any n; give (new state, (rows, 78) float32)."""
@@ -85,7 +89,7 @@ class RunningMfccRows:
             return state._replace(heard=heard), _no_columns()
         level = level_db(mel_columns().power(heard, count))
         loudest = np.maximum(np.maximum.accumulate(level.max(axis=1)), state.loudest_db)
-        moments, columns = _normalised(
+        moments, columns = normalised(
             state.moments, np.maximum(level, loudest[:, None] - RANGE_DB) @ cosines(BANDS, CEPSTRA)
         )
         before = state.recent if len(state.recent) else np.repeat(columns[:1], HELD_COLUMNS, axis=0)
@@ -107,15 +111,15 @@ def _no_columns() -> Array:
     return np.zeros((0, 3 * CEPSTRA), np.float32)
 
 
-def _normalised(moments: Moments, cepstra: Array) -> tuple[Moments, Array]:
+def normalised(moments: Moments, cepstra: Array) -> tuple[Moments, Array]:
     """(columns, 26) MFCC -> (moments after them, (columns, 26) float32), each column by the moments up to itself."""
-    moved = cepstra - _PRIOR_MEAN
+    moved = cepstra - moments.origin
     count = moments.columns + np.arange(1, len(moved) + 1)[:, None]
     sums = moments.sum + np.cumsum(moved, axis=0)
     squares = moments.squares + np.cumsum(moved**2, axis=0)
     mean = sums / count
     columns = (moved - mean) / np.sqrt(squares / count - mean**2)
-    return Moments(int(count[-1, 0]), sums[-1], squares[-1]), columns.astype(np.float32)
+    return Moments(moments.origin, int(count[-1, 0]), sums[-1], squares[-1]), columns.astype(np.float32)
 
 
 def _give(state: RunningState, columns: Array) -> tuple[RunningState, Array]:
