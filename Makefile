@@ -25,6 +25,7 @@ bench: $(VENV)/.all system  ## every benchmark, one after the other
 	$(BIN)/python benchmarks/features.py
 	$(BIN)/python benchmarks/animate.py
 	$(BIN)/python benchmarks/resample.py
+	$(BIN)/python -m benchmarks.neurosync --data $(DATA)
 	$(BIN)/python benchmarks/voice.py --data $(DATA)
 	$(BIN)/python benchmarks/robustness.py --data $(DATA)
 	$(BIN)/python benchmarks/quality.py --data $(DATA) --work $(WORK)/datasets

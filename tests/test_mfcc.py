@@ -97,6 +97,13 @@ def test_constant_sound_gives_finite_rows(spec: FeatureSpec, level: float) -> No
         assert not rows.any()
 
 
+def test_a_click_in_near_silence_gives_finite_rows() -> None:
+    """The loudness rule of the 79 numbers, which looks at most samples and not at the peak, overflows nothing."""
+    clip = np.full(20_000, 1e-25, np.float32)
+    clip[9_000] = 1
+    assert np.isfinite(FeatureSpec("mfcc", 79).whole(clip)).all()
+
+
 def test_a_constant_resembles_nothing() -> None:
     """What rounding leaves of a constant is not taken for a tone: the autocorrelations are 0."""
     assert not FeatureSpec("mfcc", 256).whole(np.full(20_000, 0.3, np.float32))[:, 69:].any()

@@ -1,4 +1,7 @@
-"""How System B cuts a clip into columns: windows of 1470 samples every 735, 120 a second, centred on their time."""
+"""From a clip to columns and from columns to rows: what all features of System B share (SPEC B).
+
+A column is a window of 1470 samples at 88.2 kHz, 120 a second, centred on its time; two neighbours make a row.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ LEAST_WINDOWS = 9  # whole windows in a clip: the width of the slope filter
 BLOCK = 120  # columns worked on at a time: they stay in the second-level cache, and memory is that of the result
 _SILENT = 1e-30  # a peak below it is rounding, and its inverse no float32
 _MOST_RANKED = 1_000_000  # samples whose order is asked for; of a longer clip, that many or up to twice as many
+_MOST_PEAK = 1e6
 _SIGNLESS = 1e-10  # samples this close to 0 count as positive
 
 
@@ -52,10 +56,13 @@ def peak_gain(samples: Array) -> float:
 
 
 def loud_gain(samples: Array) -> float:
-    """What (n,) samples are multiplied with so that 95 % of them are below -3 dB; 1 where 95 % are silence."""
+    """What (n,) samples are multiplied with so that 95 % of them are below -3 dB; 1 where 95 % are silence.
+
+    No peak goes above 1e6, so that powers stay numbers when little but the silence of a clip is counted.
+    """
     some = samples[:: max(1, len(samples) // _MOST_RANKED)]
     loud = float(np.quantile(np.abs(some), 0.95))
-    return float(10 ** (-3 / 20) / loud) if loud > _SILENT else 1.0
+    return min(10 ** (-3 / 20) / loud, _MOST_PEAK * peak_gain(samples)) if loud > _SILENT else 1.0
 
 
 def crossing_rates(samples: Array, gain: float) -> Array:

@@ -66,7 +66,7 @@ class RunningMfccRows:
     so far (which half a second of average speech precedes), the range of 80 dB lies below the loudest band so far, and
     the sound keeps its loudness. At the ends a slope sees the outermost column repeated. On shared/data/speech, with a
     prior from the other recordings, a normalised MFCC differs from that of the whole clip by 0.36 (RMS; it has a
-    deviation of 1) in the first half second, 0.30 in the second, 0.23 in the second second, 0.07 after five.
+    deviation of 1) in the first half second, 0.30 in the second, 0.22 in the second second, 0.07 after five.
     """
 
     streamable: ClassVar[bool] = True
