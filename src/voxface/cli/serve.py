@@ -87,11 +87,11 @@ def _talker(bundle: str, raw_pcm: str | None, order: str, compat: bool, expressi
     from voxface.audio.decode import RawFormat
     from voxface.neurosync.extract import extract_audio_features
     from voxface.neurosync.order import order_named
-    from voxface.neurosync.process import open_bundle, process_audio_features
+    from voxface.neurosync.process import Wanted, open_bundle, process_audio_features
     from voxface.neurosync.routes import Talker
 
     raw = RawFormat.parse(raw_pcm) if raw_pcm else None
-    talker = Talker(open_bundle(bundle), raw, order_named(order), compat, expressions)
+    talker = Talker(open_bundle(bundle), raw, Wanted(order_named(order), compat, expressions))
     silence = np.zeros(22_050, np.float32)
     features = extract_audio_features(silence, sample_rate=len(silence), feature=talker.face.bundle.feature)
     process_audio_features(features, talker.face)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,20 +20,42 @@ from voxface.runtime.threads import offline_threads
 from voxface.runtime.window_net import WindowNet, Windows
 from voxface.stream import Array
 
-if TYPE_CHECKING:
-    from torch import nn
-
 DEFAULT_MODEL = "neurosync-small"
 USED = 51
 """Columns that drive a face; 52 to 61, tongue, head and eyes, are 0 unless asked for."""
 
-Model = Union[str, Path, Bundle, Windows, "nn.Module"]
+
+class TorchModule(Protocol):
+    """What is needed of a torch module, which only models/ and training/ know by its name."""
+
+    def state_dict(self) -> Any: ...
+    def __call__(self, rows: Any) -> Any:
+        """(windows, frames, width) -> (windows, frames, 68 or 61)."""
+
+
+Model = str | Path | Bundle | Windows | TorchModule
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is made of a model's values.
+
+    order:       "csv", as the original answers; "udp": jaw and mouth left before right, as Unreal expects them
+    compat:      the original's tail of a clip, and emotions 0...100
+    expressions: show the emotions in the face; None: with our own bundles, not with models of others
+    all_columns: columns 52 to 61 (tongue, head, eyes) too, as the model gives them; else they are 0
+    """
+
+    order: Order = "csv"
+    compat: bool = False
+    expressions: bool | None = None
+    all_columns: bool = False
 
 
 def process_audio_features(
     features: Array,
     model: Model | None = None,
-    device: str | None = None,
+    device: object = None,
     *,
     order: Order = "csv",
     compat: bool = False,
@@ -46,46 +69,35 @@ def process_audio_features(
         model: a windowed bundle by shipped name, path or opened (None: `neurosync-small`), an opened one (`Windows`),
             or a torch module of the family, which is run as the original runs it.
         device: of a torch module, such as "cuda"; bundles run on the CPU.
-        order: "csv", as the original answers; "udp": jaw and mouth left before right, as Unreal expects them.
-        compat: the original's tail of a clip, and emotions 0...100.
-        expressions: show the emotions in the face; None: with our own bundles, not with models of others.
-        all_columns: columns 52 to 61 too, as the model gives them.
+        order, compat, expressions, all_columns: see `Wanted`.
     Returns: (frames, 68) float32: 52 weights 0...1, 9 angles in radians, 7 emotions 0...1 (compat: 0...100). With
         models of others, values are as the model gives them, and may leave these ranges a little.
     Raises: UsageError: features of another width, or not finite; arguments that contradict each other.
         VoxfaceError: the bundle cannot be used.
     """
-    face = open_face(model, device, np.shape(features)[-1] if np.ndim(features) else 0)
-    parts = list(
-        batches(_plain(features), face, order=order, compat=compat, expressions=expressions, all_columns=all_columns)
-    )
-    return np.concatenate(parts)
+    found = np.asarray(features)
+    found = found.astype(np.float32) if found.dtype == np.float64 else found
+    face = open_face(model, device, found.shape[-1] if found.ndim else 0)
+    return np.concatenate(list(batches(found, face, Wanted(order, compat, expressions, all_columns))))
 
 
-def batches(
-    features: Array,
-    face: Windows,
-    *,
-    order: Order = "csv",
-    compat: bool = False,
-    expressions: bool | None = None,
-    all_columns: bool = False,
-) -> Iterator[Array]:
+def batches(features: Array, face: Windows, wanted: Wanted) -> Iterator[Array]:
     """What `process_audio_features` gives, piece by piece, each as soon as nothing can change it any more."""
     if features.shape[:1] == (0,):
         raise UsageError("there are no features: 0 frames.", hint="Make them of a longer recording.")
-    ours, percent = is_ours(face), 100 if compat else 1
-    express = _expressions() if (ours if expressions is None else expressions) else None
-    for weights, emotion in face.batches(features, compat=compat):
+    ours, percent = is_ours(face), 100 if wanted.compat else 1
+    express = _expressions() if (ours if wanted.expressions is None else wanted.expressions) else None
+    used = len(LIVELINK_61) if wanted.all_columns else USED
+    for weights, emotion in face.batches(features, compat=wanted.compat):
         frames = np.zeros((len(weights), len(CSV_68)), np.float32)
-        frames[:, : len(LIVELINK_61) if all_columns else USED] = weights if all_columns else weights[:, :USED]
+        frames[:, :used] = weights[:, :used]
         frames[:, len(LIVELINK_61) :] = np.clip(emotion, 0, percent) if ours else emotion
         shapes = frames[:, : len(LIVELINK_CSV)]
         if ours or express:
             np.clip(shapes, 0, 1, out=shapes)
         if express:
             shapes[:] = express(shapes, np.clip(emotion / percent, 0, 1))
-        yield in_order(frames, order)
+        yield in_order(frames, wanted.order)
 
 
 def is_ours(face: Windows) -> bool:
@@ -93,7 +105,7 @@ def is_ours(face: Windows) -> bool:
     return face.window.divide == 1
 
 
-def open_face(model: Model | None = None, device: str | None = None, width: int = 0) -> Windows:
+def open_face(model: Model | None = None, device: object = None, width: int = 0) -> Windows:
     """A model, ready to be asked; bundles are kept open for the next call.
 
     width: of the features, for a torch module that does not say what it takes
@@ -102,10 +114,10 @@ def open_face(model: Model | None = None, device: str | None = None, width: int 
     if isinstance(model, Windows):
         return model
     if model is None or isinstance(model, str | Path | Bundle):
-        if device not in (None, "cpu"):
-            raise UsageError(f"bundles run on the CPU; device={device!r} is for torch modules.")
+        if device is not None and str(device) != "cpu":
+            raise UsageError(f"bundles run on the CPU; device {str(device)!r} is for torch modules.")
         return open_bundle(model or DEFAULT_MODEL)
-    return _of_module(model, device or "cpu", width)
+    return _of_module(model, str(device or "cpu"), width)
 
 
 @lru_cache(maxsize=4)
@@ -141,9 +153,3 @@ def _of_module(module: Any, device: str, width: int) -> Windows:
 @lru_cache(maxsize=1)
 def _expressions() -> Callable[[Array, Array], Array]:
     return Expressions.load().over(LIVELINK_CSV)
-
-
-def _plain(features: Array) -> Array:
-    """Numbers of any float type as float32, for callers who kept them as float64."""
-    found = np.asarray(features)
-    return found.astype(np.float32) if found.dtype == np.float64 else found

@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,8 +18,7 @@ from voxface.audio.decode import RawFormat
 from voxface.errors import AudioEmptyError, AudioFormatError, InputError
 from voxface.neurosync.extract import extract_audio_features
 from voxface.neurosync.numbers import frames_json
-from voxface.neurosync.order import Order
-from voxface.neurosync.process import batches
+from voxface.neurosync.process import Wanted, batches
 from voxface.runtime.window_net import WindowNet
 
 MOST_SOUND_S = 1800.0
@@ -32,9 +31,7 @@ class Talker:
 
     face: WindowNet
     raw_pcm: RawFormat | None = None
-    order: Order = "csv"
-    compat: bool = False
-    expressions: bool | None = None
+    wanted: Wanted = field(default_factory=Wanted)
 
     def audio_to_blendshapes(
         self, body: bytes, content_type: str = "", check: Callable[[], None] = lambda: None
@@ -51,7 +48,7 @@ class Talker:
         features = extract_audio_features(sound, feature=feature, raw_pcm=self.raw_pcm, max_duration_s=MOST_SOUND_S)
         frames = []
         check()
-        for part in batches(features, self.face, order=self.order, compat=self.compat, expressions=self.expressions):
+        for part in batches(features, self.face, self.wanted):
             frames.append(part)
             check()
         return b'{"blendshapes":' + frames_json(np.concatenate(frames)) + b"}"
