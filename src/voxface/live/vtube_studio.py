@@ -105,27 +105,27 @@ class VTubeStudio(WebSocketCourier):
         where = f"[{host}]" if ":" in host else host
         super().__init__(name, f"ws://{where}:{port}", host, port, 1, clock)
 
-    def _talk(self, socket: ClientConnection) -> None:
-        self._sign_in(socket)
-        found = self._ask(socket, "InputParameterListRequest", {})
+    def _talk(self, connection: ClientConnection) -> None:
+        self._sign_in(connection)
+        found = self._ask(connection, "InputParameterListRequest", {})
         rows = [*found.get("defaultParameters", []), *found.get("customParameters", [])]
         known = frozenset(str(row.get("name")) for row in rows)
         self._obstacle = ""
         while not self._over:
             frame = self._next(REFRESH_S)
             shown = self._last.at_rest() if frame is None else frame
-            self._ask(socket, "InjectParameterDataRequest", encode(shown, known))
+            self._ask(connection, "InjectParameterDataRequest", encode(shown, known))
             self.sent += frame is not None
 
-    def _sign_in(self, socket: ClientConnection) -> None:
+    def _sign_in(self, connection: ClientConnection) -> None:
         """With the token that is kept, else with a new one."""
         path = token_file()
         token = path.read_text("ascii", "replace").strip() if path.is_file() else ""
-        if token and self._accepted(socket, token):
+        if token and self._accepted(connection, token):
             return
         self._obstacle = "VTube Studio asks whether voxface may control it: click Allow there"
-        token = str(self._ask(socket, "AuthenticationTokenRequest", PLUGIN, None).get("authenticationToken", ""))
-        if not self._accepted(socket, token):
+        token = str(self._ask(connection, "AuthenticationTokenRequest", PLUGIN, None).get("authenticationToken", ""))
+        if not self._accepted(connection, token):
             raise OutputError("VTube Studio does not take the token that it gave.", hint="Restart it, then voxface.")
         with contextlib.suppress(OSError):  # without the file it only asks again next time
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,23 +133,23 @@ class VTubeStudio(WebSocketCourier):
             with open(file, "w", encoding="ascii") as kept:
                 kept.write(token)
 
-    def _accepted(self, socket: ClientConnection, token: str) -> bool:
+    def _accepted(self, connection: ClientConnection, token: str) -> bool:
         data = {**PLUGIN, "authenticationToken": token}
-        return self._ask(socket, "AuthenticationRequest", data).get("authenticated") is True
+        return self._ask(connection, "AuthenticationRequest", data).get("authenticated") is True
 
     def _ask(
-        self, socket: ClientConnection, kind: str, data: Mapping[str, Any], timeout_s: float | None = ANSWER_S
+        self, connection: ClientConnection, kind: str, data: Mapping[str, Any], timeout_s: float | None = ANSWER_S
     ) -> dict[str, Any]:
         """Send a request and wait for its answer; without a timeout, until it comes or the output is closed.
 
         Raises: OutputError: the user does not allow us. PacketError: another error. TimeoutError: no answer.
         """
         number = uuid.uuid4().hex
-        socket.send(request(kind, number, data))
+        connection.send(request(kind, number, data))
         until_s = time.monotonic() + (timeout_s or float("inf"))
         while time.monotonic() < until_s and not (timeout_s is None and self._closing):
             try:
-                said, answers, values = decode(socket.recv(timeout=0.5))
+                said, answers, values = decode(connection.recv(timeout=0.5))
             except TimeoutError:
                 continue
             if answers != number:

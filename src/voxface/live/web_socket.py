@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import time
 import uuid
 from abc import abstractmethod
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 RETRY_S = 2.0
 _WAITING_S = 2.0
+_BUFFER = 1 << 15
+"""Bytes that the system holds for a slow receiver: seconds of frames; left alone it would hold minutes of them."""
 
 
 class WebSocketCourier(Courier):
@@ -42,9 +45,16 @@ class WebSocketCourier(Courier):
             raise MissingDependencyError(text, hint="pip install 'voxface[live]'", source=name) from error
         resolve(host, port, name)
         self._url, self._obstacle = url, "no connection yet"
+        self._connection: ClientConnection | None = None
+
+    def close(self) -> None:
+        super().close()
+        if self._thread.is_alive() and self._connection is not None:  # it waits for a receiver that does not read
+            with contextlib.suppress(OSError):
+                self._connection.socket.shutdown(socket.SHUT_RDWR)
 
     @abstractmethod
-    def _talk(self, socket: ClientConnection) -> None:
+    def _talk(self, connection: ClientConnection) -> None:
         """Hold the conversation until `_over`; clear `_obstacle` once frames are taken.
 
         Raises: OutputError: it makes no sense to try again. OSError, PacketError: it does.
@@ -56,8 +66,10 @@ class WebSocketCourier(Courier):
 
         while not self._closing:
             try:
-                with connect(self._url, open_timeout=5, close_timeout=1, proxy=None) as socket:
-                    self._talk(socket)
+                with connect(self._url, open_timeout=5, close_timeout=1, proxy=None, compression=None) as connection:
+                    connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+                    self._connection = connection
+                    self._talk(connection)
             except (OSError, WebSocketException, PacketError) as error:  # a time-out is an OSError
                 self._obstacle = f"no connection ({str(error) or type(error).__name__})"
             except OutputError as error:
@@ -77,19 +89,19 @@ class WebSocketOutput(WebSocketCourier):
         seq = self._last.seq + 1
         self.send(replace(self._last.at_rest(), seq=seq, time_s=frame_time_s(seq, self._fps)))
 
-    def _talk(self, socket: ClientConnection) -> None:
+    def _talk(self, connection: ClientConnection) -> None:
         self._obstacle, greeted = "", False
         while not self._over:
             frame = self._next(1.0)
             if frame is not None:
                 if not greeted:
-                    socket.send(self._ready(frame))
+                    connection.send(self._ready(frame))
                     greeted = True
-                socket.send(self._message(frame.clip(self._fps), frame.seq))
+                connection.send(self._message(frame.clip(self._fps), frame.seq))
                 self.sent += 1
             with contextlib.suppress(TimeoutError):
                 while True:
-                    socket.recv(timeout=0)
+                    connection.recv(timeout=0)
 
     def _ready(self, frame: LiveFrame) -> str:
         head, emotion = frame.head is not None, frame.emotion is not None
