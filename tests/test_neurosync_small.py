@@ -15,6 +15,7 @@ from voxface.audio.decode import read_audio
 from voxface.audio.features import FeatureSpec
 from voxface.audio.resample import Resampler, to_16k
 from voxface.bundle import load_bundle
+from voxface.cli.train import train
 from voxface.errors import CheckpointError, UsageError
 from voxface.evaluation.evaluate import predictor_of
 from voxface.face.compare import pearson
@@ -116,7 +117,7 @@ def speech() -> SpeechTable:
 
 def test_a_clip_is_a_pure_function_of_its_number() -> None:
     """The same number gives the same bytes, another one another clip; faces and emotions are as long as the rows."""
-    spec, feature = ClipSpec(seconds=(2.2, 3.0)), FeatureSpec(kind="mfcc", rows=78)
+    spec, feature = ClipSpec(seconds=(2.2, 3.0), speed=0), FeatureSpec(kind="mfcc", rows=78)
     first, again, other = (make_clip(speech(), spec, feature, 1, number) for number in (4, 4, 5))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not np.array_equal(first[0][:50], other[0][:50])
@@ -176,3 +177,11 @@ def test_it_needs_both_kinds_of_teachers(tmp_path: Path) -> None:
     """Without a bundle that knows faces or one that knows emotions, one sentence says which flags to give."""
     with pytest.raises(UsageError, match="--teacher default --teacher emotion"):
         neurosync_small.train(TrainRequest(tmp_path, teachers=("default",)), lambda *_: None)
+
+
+def test_flags_that_mean_nothing_to_it_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A width or a table of phones is for other recipes: one sentence, and nothing is begun."""
+    with pytest.raises(SystemExit):
+        train(tmp_path / "run", recipe="neurosync-small", width=8)
+    assert "recipe 'neurosync-small' has no --width" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -268,7 +268,8 @@ def _bundle(name: str, again: str) -> Check:
         size = len(bundle.model_bytes())
     except VoxfaceError as error:
         return Check("models", f"bundle {name}", "broken", error.message, again)
-    text = f"{size / 1e6:.1f} MB, sha256 {bundle.sha256[:16]}…, looks {10 * bundle.look_ahead_rows} ms ahead"
+    hears = "hears whole clips" if bundle.window else f"looks {10 * bundle.look_ahead_rows} ms ahead"
+    text = f"{size / 1e6:.1f} MB, sha256 {bundle.sha256[:16]}…, {hears}"
     values = {"sha256": bundle.sha256, "bytes": size, "look_ahead_rows": bundle.look_ahead_rows}
     return Check("models", f"bundle {name}", "ok", text, values=values)
 
