@@ -31,6 +31,8 @@ SEGMENT = "VOXFACE_TEST_SEGMENT"
 """Seconds in a piece; longer videos are divided."""
 LOOKS = "VOXFACE_TEST_LOOKS"
 """A file; each tracker that is opened writes the number of its process into it."""
+HELD = "VOXFACE_TEST_HELD"
+"""Names a file that is made the instant before native code holds everything up."""
 
 
 class Obedient:
@@ -73,6 +75,7 @@ def obey(number: int) -> bool:
     if number == HANG:
         time.sleep(600)
     if number == HOLD:  # native code that hangs and lets no other thread run
+        Path(os.environ[HELD]).touch()
         ctypes.PyDLL(None).sleep(600)
     if number == EAT:
         np.ones(1 << 40, np.uint8)

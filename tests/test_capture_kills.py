@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("av", reason="PyAV is not installed: pip install 'voxface[capture]'")
 pytest.importorskip("safetensors", reason="safetensors is not installed: pip install 'voxface[capture]'")
 
-from tests.capture_program import HOLD, SANE, SLOW
+from tests.capture_program import HELD, HOLD, SANE, SLOW
 from tests.capture_runs import Folder, members, wait_for
 from voxface.capture.journal import FILE
 
@@ -77,7 +77,7 @@ def test_interrupted_from_the_keyboard(folder: Folder, undisturbed: dict[str, by
     out, err = run.communicate(timeout=30)
     assert time.monotonic() - began < 10
     assert (run.returncode, out, err) == (130, "", "interrupted; what was finished is kept.\n")
-    wait_for(lambda: not members(run.pid), 5)  # Python's own helper needs a moment
+    wait_for(lambda: not members(run.pid))  # Python's own helper needs a moment
     assert folder.captured()
     assert not [name for name in folder.files() if name.endswith(".part")]
     rerun_gives(folder, undisturbed)
@@ -89,12 +89,12 @@ def test_interrupted_while_a_worker_hangs(folder: Folder) -> None:
         path.unlink()
     folder.add("a", HOLD)
     for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
-        run = folder.start()
-        wait_for(lambda run=run: len(members(run.pid)) > 2)
-        time.sleep(0.7)  # into the native code
+        held = folder.place / f"held{number}"
+        run = folder.start(**{HELD: str(held)})
+        wait_for(held.exists)
         os.kill(run.pid, number)
-        assert run.wait(10) == code
-        wait_for(lambda run=run: not members(run.pid), 10)
+        assert run.wait(30) == code
+        wait_for(lambda run=run: not members(run.pid))
         run.communicate()
 
 
@@ -106,7 +106,7 @@ def test_killed_at_some_instant(folder: Folder, undisturbed: dict[str, bytes], a
     time.sleep(after_s)
     run.kill()
     run.communicate()
-    wait_for(lambda: not members(run.pid), 10)
+    wait_for(lambda: not members(run.pid))
     rerun_gives(folder, undisturbed)
 
 

@@ -18,7 +18,7 @@ import pytest
 pytest.importorskip("av", reason="PyAV is not installed: pip install 'voxface[capture]'")
 pytest.importorskip("safetensors", reason="safetensors is not installed: pip install 'voxface[capture]'")
 
-from tests.capture_program import BUG, CALL, CLOCK, CRASH, DIE, EAT, HANG, MODEL, ONCE, PORT, SANE, SLOW
+from tests.capture_program import BUG, CALL, CLOCK, CRASH, DIE, EAT, HANG, LOOKS, MODEL, ONCE, PORT, SANE, SLOW
 from tests.capture_runs import Folder, members, wait_for
 from voxface.capture.face_model import ENVIRONMENT, ENVIRONMENT_URL
 from voxface.capture.journal import FILE
@@ -40,7 +40,7 @@ def test_what_kills_its_process_costs_one_video(folder: Folder) -> None:
     for name, happens in bad.items():
         folder.add(name, happens)
     codes = {"crash": "E-CRASH", "bug": "E-CRASH", "eat": "E-OOM", "die": "E-OOM", "hang": "E-HANG"}
-    done = folder.run("--timeout", "2", "--memory-limit", "4")
+    done = folder.run("--timeout", "4", "--memory-limit", "4")
     assert done.returncode == 5, done.stderr
     assert folder.captured() == {"a", "z"}
     assert "2 captured, 0 done before, 5 failed" in done.stdout
@@ -171,10 +171,11 @@ def test_clocks_may_jump(folder: Folder) -> None:
 def test_a_stopped_run_goes_on(folder: Folder) -> None:
     """Ctrl-Z for longer than the time-out: nothing hung meanwhile, so nothing is given up."""
     folder.add("a", *[SLOW] * 4)
-    run = folder.start("--timeout", "3")
-    wait_for(lambda: (folder.out / FILE).exists() and len(members(run.pid)) > 1)
+    looks = folder.place / "looks"
+    run = folder.start("--timeout", "4", **{LOOKS: str(looks)})
+    wait_for(looks.exists)  # past the start of the worker, which on a busy machine is a long silence of its own
     os.killpg(run.pid, signal.SIGSTOP)
-    threading.Event().wait(4)
+    threading.Event().wait(5)
     os.killpg(run.pid, signal.SIGCONT)
     assert run.communicate(timeout=30)[1] == ""
     assert folder.journal()[0]["tries"] == 1
