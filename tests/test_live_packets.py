@@ -20,7 +20,7 @@ from voxface.export.livelink_csv import HEAD_SIGNS
 from voxface.face.clip import FaceClip
 from voxface.face.rig import ARKIT, LIVELINK_CSV, LIVELINK_UDP
 from voxface.head.visemes import VISEMES, viseme_weights
-from voxface.live import ifacialmocap, livelink, osc, vmc
+from voxface.live import ifacialmocap, livelink, osc, vmc, vrchat
 from voxface.live.frame import LiveFrame, frames_of
 from voxface.live.livelink import LiveLink, frame_time, rate_of
 
@@ -245,6 +245,29 @@ def test_vowels_become_their_presets() -> None:
     assert sum(vmc.presets(shown["PP"])[name] for name in vmc.VOWELS) < 0.2
 
 
+def test_parameters_of_vrchat_are_read_by_an_independent_library() -> None:
+    """By the names of face tracking there; lids rest at 0.75, X is positive to the subject's right."""
+    of = frame(
+        jawOpen=0.5, eyeBlinkLeft=1.0, eyeWideRight=1.0, mouthLeft=0.5, mouthFrownRight=0.25, eyeLookOutRight=0.5
+    )
+    datagrams = vrchat.VrChat("FT").packets(of)
+    assert max(map(len, datagrams)) <= 1200
+    messages = [timed.message for one in datagrams for timed in OscPacket(one).messages]
+    found = {one.address: one.params[0] for one in messages}
+    expected = {
+        "JawOpen": 0.5, "EyeLidLeft": 0.0, "EyeLidRight": 1.0, "MouthX": -0.5, "SmileFrownRight": -0.25,
+        "EyeRightX": 0.5,
+    }  # fmt: skip
+    assert {name: found[f"/avatar/parameters/FT/v2/{name}"] for name in expected} == expected
+    read = {name: value for one in vrchat.VrChat().packets(of) for name, value in vrchat.decode(one).items()}
+    assert {name: read[name] for name in expected} == expected
+    assert len(read) == len(vrchat.PARAMETERS) + len(vrchat.SIGNED)
+    with pytest.raises(PacketError):
+        vrchat.decode(MESSAGE)
+    with pytest.raises(UsageError, match="prefix"):
+        vrchat.VrChat("a b")
+
+
 MESSAGE = osc.encode(osc.Message("/VMC/Ext/Blend/Val", ("JawOpen", 0.5)))
 BUNDLE = osc.bundles([MESSAGE], 1200)[0]
 
@@ -299,7 +322,7 @@ def test_damaged_ifacialmocap_is_refused(text: bytes) -> None:
         ifacialmocap.decode(text)
 
 
-@pytest.mark.parametrize("decode", [livelink.decode, vmc.decode, ifacialmocap.decode])
+@pytest.mark.parametrize("decode", [livelink.decode, vmc.decode, ifacialmocap.decode, vrchat.decode])
 def test_any_bytes_are_a_packet_or_one_error(decode: Callable[[bytes], object]) -> None:
     """Random bytes, and good packets with random damage, never break a decoder otherwise."""
     random = np.random.default_rng(3)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from voxface.errors import UsageError
-from voxface.live import ifacialmocap, livelink, vmc, vtube_studio
+from voxface.live import ifacialmocap, livelink, vmc, vrchat, vtube_studio
 from voxface.live.jsonl import JsonlOutput
 from voxface.live.sending import Output
 from voxface.live.udp import Encoder, UdpOutput, resolve
@@ -77,6 +77,10 @@ def _ifacialmocap(target: Target, fps: float) -> Output:
         if target.host
         else ifacialmocap.IFacialMocapServer(target.url, target.port)
     )
+
+
+def _vrchat(target: Target, fps: float) -> Output:
+    return _udp(target, vrchat.VrChat(target.options.get("prefix", "")))
 
 
 def _jsonl(target: Target, fps: float) -> Output:
@@ -154,6 +158,18 @@ OUTPUTS: dict[str, Kind] = {
             "The avatar must use VTube Studio's own parameters (MouthOpen, MouthSmile, EyeOpenLeft, FaceAngleX); its "
             "auto-setup maps them.",
         ),
+    ),
+    "vrchat": Kind(
+        "VRChat, avatars with face tracking",
+        "vrchat://127.0.0.1:9000",
+        _vrchat,
+        vrchat.PORT,
+        ("prefix",),
+        (
+            "In VRChat, switch on OSC in the action menu; its debug view lists what arrives.",
+            "The avatar needs parameters of face tracking; if theirs begin with FT/v2/, add ?prefix=FT.",
+        ),
+        vrchat.decode,
     ),
     "ws": Kind(
         "a program of your own that serves WebSockets; frames as JSON, or with #binary 236 bytes each",
