@@ -71,7 +71,7 @@ class Folder:
         return [line for line in lines if "source" in line]
 
 
-def wait_for(what: Callable[[], object], limit_s: float = 30.0) -> None:
+def wait_for(what: Callable[[], object], limit_s: float = 60.0) -> None:
     """Until something is so; fails if it never is."""
     end = time.monotonic() + limit_s
     while not what():

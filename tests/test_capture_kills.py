@@ -74,7 +74,7 @@ def test_interrupted_from_the_keyboard(folder: Folder, undisturbed: dict[str, by
     assert all(deaf_to_interrupts(number) for number in members(run.pid) if number != run.pid)
     os.killpg(run.pid, signal.SIGINT)
     began = time.monotonic()
-    out, err = run.communicate(timeout=30)
+    out, err = run.communicate(timeout=60)
     assert time.monotonic() - began < 10
     assert (run.returncode, out, err) == (130, "", "interrupted; what was finished is kept.\n")
     wait_for(lambda: not members(run.pid))  # Python's own helper needs a moment
@@ -93,7 +93,7 @@ def test_interrupted_while_a_worker_hangs(folder: Folder) -> None:
         run = folder.start(**{HELD: str(held)})
         wait_for(held.exists)
         os.kill(run.pid, number)
-        assert run.wait(30) == code
+        assert run.wait(60) == code
         wait_for(lambda run=run: not members(run.pid))
         run.communicate()
 

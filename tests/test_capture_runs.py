@@ -177,7 +177,7 @@ def test_a_stopped_run_goes_on(folder: Folder) -> None:
     os.killpg(run.pid, signal.SIGSTOP)
     threading.Event().wait(5)
     os.killpg(run.pid, signal.SIGCONT)
-    assert run.communicate(timeout=30)[1] == ""
+    assert run.communicate(timeout=60)[1] == ""
     assert folder.journal()[0]["tries"] == 1
 
 
@@ -189,7 +189,7 @@ def test_a_source_that_goes_away(folder: Folder) -> None:
     run = folder.start("--jobs", "1")
     wait_for((folder.out / FILE).exists)
     gone.unlink()
-    assert run.wait(30) == 5
+    assert run.wait(60) == 5
     assert "error[E-INPUT]" in run.communicate()[1]
     assert folder.captured() == {"a", "c"}
 

@@ -105,10 +105,10 @@ def test_the_demo_shows_the_face_in_the_viewer(tmp_path: Path) -> None:
     ) as program:
         assert program.stdout is not None
         address = next(line for line in program.stdout if line.startswith("look at it: ")).split()[-1]
-        with urllib.request.urlopen(address + "api/session", timeout=20) as answer:
+        with urllib.request.urlopen(address + "api/session", timeout=60) as answer:
             session = json.load(answer)
         program.send_signal(signal.SIGINT)
-        _, told = program.communicate(timeout=20)
+        _, told = program.communicate(timeout=60)
     assert [clip["name"] for clip in session["clips"]] == ["hello.json"]
     assert session["clips"][0]["frames"] == 270
     assert session["audio"]["duration_s"] == pytest.approx(4.485)

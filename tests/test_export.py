@@ -205,7 +205,7 @@ def test_frames_reach_a_pipe_at_once() -> None:
     ) as child:
         assert child.stdout is not None
         lines = [json.loads(child.stdout.readline()) for _ in range(3)]  # while the writer waits for us
-        child.communicate(b"go on", timeout=20)
+        child.communicate(b"go on", timeout=60)
     assert [line.get("t") for line in lines] == [None, 0, 0.016667]
     assert lines[0]["format"] == "voxface-frames"
 

@@ -248,7 +248,7 @@ def test_links_devices_and_permissions_are_respected(tmp_path: Path) -> None:
     with subprocess.Popen(["cat", str(tmp_path / "pipe")], stdout=subprocess.PIPE) as reader:
         with atomic_write(tmp_path / "pipe") as file:
             file.write(b"through")
-        assert reader.communicate(timeout=10)[0] == b"through"
+        assert reader.communicate(timeout=60)[0] == b"through"
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 

@@ -77,7 +77,7 @@ def test_interrupted_then_a_node_dies(cluster: Any, shared: Path, tmp_path: Path
     run = start(output, shared, *flags)
     until(lambda: journal(output) or run.poll() is not None)
     run.send_signal(signal.SIGINT)
-    _, errors = run.communicate(timeout=60)
+    _, errors = run.communicate(timeout=120)
     assert run.returncode == 130, errors
     assert errors == ""
     until(lambda: not any(map(workers, (cluster.head_node, *cluster.worker_nodes))))

@@ -154,11 +154,11 @@ def test_a_run_that_was_stopped_goes_on_and_ends_in_the_same_bytes(how: signal.S
     command = [sys.executable, "-m", "voxface.cli.main", "synth", "--voices", "kal16", "--minutes", "8", "--jobs", "1"]
     quiet, out = subprocess.DEVNULL, tmp_path / "stopped"
     stopped = subprocess.Popen([*command, "-o", str(out)], start_new_session=True, stderr=quiet)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not list(out.glob("recordings/*.safetensors")) and time.monotonic() < deadline:
         time.sleep(0.005)
     os.killpg(stopped.pid, how)
-    assert stopped.wait(30) == (-9 if how == signal.SIGKILL else 130)
+    assert stopped.wait(60) == (-9 if how == signal.SIGKILL else 130)
     assert not (out / "manifest.json").exists()
     done = len(list(out.glob("recordings/*.safetensors")))
     assert 1 <= done < 16
@@ -322,10 +322,10 @@ def faulty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_engine_that_dies_in_the_middle_is_started_again(faulty: None) -> None:
     """The texts that killed or hung it are skipped and named, all others are said."""
     texts = ["one", "this one dies", "two", "three", "this hangs", "this dies too", "four"]
-    said = speak(choose_voices("kal")[0], [Request(text) for text in texts], limit_s=1.0)
+    said = speak(choose_voices("kal")[0], [Request(text) for text in texts], limit_s=2.0)
     assert [answer is not None for answer in said.answers] == [True, False, True, True, False, False, True]
     assert "killed by signal 11 at 'this one dies'" in said.faults[0]
-    assert "hung for 1 s and was stopped at 'this hangs'" in said.faults[1]
+    assert "hung for 2 s and was stopped at 'this hangs'" in said.faults[1]
     assert len(said.faults) == 3
 
 

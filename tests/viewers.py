@@ -81,7 +81,7 @@ def viewing(*arguments: str | Path, cwd: Path, **environment: str) -> Iterator[t
         assert process.stdout
         line = process.stdout.readline()
         found = re.search(r"http://127\.0\.0\.1:(\d+)/", line)
-        assert found, line + process.communicate(timeout=20)[1]
+        assert found, line + process.communicate(timeout=60)[1]
         yield process, int(found[1])
     finally:
         if process.poll() is None:
@@ -92,6 +92,6 @@ def viewing(*arguments: str | Path, cwd: Path, **environment: str) -> Iterator[t
 def ended(process: subprocess.Popen[str], by: signal.Signals) -> tuple[int, str]:
     """Exit code and standard error of a process that a signal ends."""
     process.send_signal(by)
-    _, error = process.communicate(timeout=20)
+    _, error = process.communicate(timeout=60)
     assert "Traceback" not in error
     return process.returncode, error
