@@ -32,8 +32,8 @@ def send_pattern(out: Output, url: str, seconds: float) -> None:
         for frame in pattern(FPS, seconds):
             time.sleep(max(0.0, start_s + frame.time_s - time.monotonic()))
             output.send(frame)
-        output.rest()
     finally:
+        output.rest()
         output.close()
     lines = [f"{output.sent} frames sent, {output.dropped} lost.", *(f"  - {line}" for line in kind.look_for)]
     text = "\n".join(lines)

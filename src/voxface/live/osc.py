@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
+from functools import lru_cache
 from typing import NamedTuple
 
 from voxface.errors import PacketError
@@ -97,6 +98,7 @@ def _finite(number: float) -> float:
     return number
 
 
+@lru_cache(maxsize=1024)  # the same few addresses and names come with every frame
 def _string(text: str) -> bytes:
     data = text.encode()
     return data + b"\0" * (4 - len(data) % 4)
