@@ -33,11 +33,15 @@ class Animator:
     """
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
-        """Raises: UsageError: a windowed bundle. BundleError: as Net."""
+        """Raises: UsageError: a windowed bundle, or one of emotions only. BundleError: as Net."""
         if bundle.window:
             raise UsageError(
                 f"bundle {bundle.name!r} hears a recording as a whole and cannot stream.",
                 hint="Animate with it (voxface animate), or give a bundle that streams, such as default or live.",
+            )
+        if not bundle.rig:
+            raise UsageError(
+                f"bundle {bundle.name!r} gives emotions and no face.", hint="Give one with a face, such as default."
             )
         self.bundle = bundle
         self.net = Net(bundle, threads)
