@@ -20,6 +20,7 @@ from voxface.timebase import clock_text
 
 if TYPE_CHECKING:
     from voxface.audio.decode import AudioSource
+    from voxface.runtime.feeling import Feeling
     from voxface.runtime.polish import Polish
 
 
@@ -41,6 +42,19 @@ class Job:
     no_idle: bool = False
     idle_seed: int | None = None
     audio_track: int = 0
+    emotion: str | None = None
+    emotion_mix: float = 0.0
+    emotion_strength: float = 1.0
+    no_emotion: bool = False
+    expressions: str | None = None
+
+
+def _print_expressions(value: bool) -> None:
+    if value:
+        from voxface.runtime.expressions import shipped_text
+
+        print(shipped_text(), end="")
+        raise typer.Exit
 
 
 def animate(
@@ -68,6 +82,26 @@ def animate(
         bool, typer.Option("--no-idle", help="No blinks, gaze, head and brows but those that the model gives.")
     ] = False,
     idle_seed: Annotated[int | None, typer.Option(help="Other chances for blinks, gaze, head and brows.")] = None,
+    emotion: Annotated[
+        str | None,
+        typer.Option(help="Show this, not what is heard: happy=0.6,sad=0.2, or a track: .csv, .json, .toml."),
+    ] = None,
+    emotion_mix: Annotated[
+        float, typer.Option(help="Where --emotion leaves room, this share of it is for what is heard: 0 to 1.")
+    ] = 0.0,
+    emotion_strength: Annotated[float, typer.Option(help="Factor on the expressions of emotions, 0 to 2.")] = 1.0,
+    no_emotion: Annotated[
+        bool, typer.Option("--no-emotion", help="Do not listen for emotions; only --emotion shows.")
+    ] = False,
+    expressions: Annotated[
+        str | None, typer.Option(help="TOML with what emotions do to the face, over the shipped table.")
+    ] = None,
+    print_expressions: Annotated[
+        bool,
+        typer.Option(
+            "--print-expressions", callback=_print_expressions, is_eager=True, help="Print the shipped table and stop."
+        ),
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse input that would have to be mended.")] = False,
     max_duration: Annotated[float | None, typer.Option(help="Refuse longer recordings (seconds).")] = None,
     jobs: Annotated[int, typer.Option(help="Inputs worked on at a time.")] = 1,
@@ -89,11 +123,15 @@ def animate(
         job = Job(
             fps, bundle, channel, raw, strict, max_duration, format, gains, intensity, mouth_only,
             threads if threads else (1 if jobs > 1 else None), no_idle, idle_seed, audio_track,
+            emotion, emotion_mix, emotion_strength, no_emotion, expressions,
         )  # fmt: skip
         if output == "-" and out.json:
             raise UsageError("--json and -o - would both write to standard output.", hint="Give a file with -o.")
         if phones is not None:
             from voxface.cli.animate_phones import from_phones
+
+            if emotion or expressions:
+                raise UsageError("--emotion and --expressions go with sound, not with --phones.")
 
             _report(out, from_phones(phones, audio or [], output, job, articulation))
             return
@@ -159,11 +197,12 @@ def one(source: str, target: str, job: Job, out: Output | None = None) -> dict[s
     from voxface.runtime.threads import offline_threads
 
     began = time.perf_counter()
-    polish = polish_of(job)
+    polish, feeling = polish_of(job), feeling_of(job)
     idle = None if job.no_idle else load_idle(job.gains, job.idle_seed)
     format = format_for(target, job.format)
     with sound_of(source, job) as audio:
-        session = open_session(job.bundle, audio.rate_hz, job.fps, polish, idle, job.threads or offline_threads())
+        threads = job.threads or offline_threads()
+        session = open_session(job.bundle, audio.rate_hz, job.fps, polish, idle, feeling, threads=threads)
         header = ClipHeader(
             channels=ARKIT, fps=job.fps, start_s=0.0, has_head=session.has_head, has_emotion=session.has_emotion,
             audio={"name": audio.name, "sample_rate": audio.rate_hz},
@@ -194,6 +233,16 @@ def polish_of(job: Job) -> Polish:
 
     table = load_polish(job.gains) if job.gains else Polish()
     return replace(table, intensity=job.intensity, mouth_only=job.mouth_only)
+
+
+def feeling_of(job: Job) -> Feeling | None:
+    """Which emotion shows, as the job's flags say; None: none."""
+    from voxface.runtime.emotion_input import wanted
+    from voxface.runtime.feeling import Feeling
+
+    given = wanted(job.emotion) if job.emotion else None
+    feeling = Feeling(not job.no_emotion, given, job.emotion_mix, job.emotion_strength, job.expressions)
+    return None if job.no_emotion and not given else feeling
 
 
 def sound_of(source: str, job: Job) -> AudioSource:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,6 +15,8 @@ from voxface.bundle import Bundle, load_bundle
 from voxface.errors import AudioEmptyError, UsageError
 from voxface.face.clip import FaceClip
 from voxface.runtime.animator import Animator
+from voxface.runtime.emotion_input import wanted
+from voxface.runtime.feeling import Feeling
 from voxface.runtime.idle import Idle
 from voxface.runtime.polish import Polish
 from voxface.runtime.session import Session
@@ -24,7 +26,7 @@ from voxface.runtime.window_net import WindowNet
 from voxface.stream import Array
 
 DEFAULT_BUNDLE = "default"
-_IDLE = Idle()
+_IDLE, _HEARD = Idle(), Feeling()
 
 
 def animate(
@@ -38,6 +40,7 @@ def animate(
     raw: RawFormat | None = None,
     polish: Polish | None = None,
     idle: Idle | None = _IDLE,
+    emotion: Feeling | Mapping[str, float] | str | Path | None = _HEARD,
     threads: int | None = None,
 ) -> FaceClip:
     """Animate speech.
@@ -52,14 +55,17 @@ def animate(
         raw: what the bytes are, where they are bare samples.
         polish: gains and offsets after the model.
         idle: how what the bundle does not drive (eyes, brows, head) moves by itself; None: not at all.
+        emotion: which emotion shows. As is heard; or what is wanted instead, {"happy": 0.6}, "happy=0.6" or the name of
+            a track (emotion_input.wanted); or a Feeling, which says more; None: none.
         threads: for the net; default min(cores, 4).
-    Returns: a clip over the 52 ARKit channels, with head pose if the bundle or idle motion gives one; frame k at
-        k / fps seconds, k / fps < duration.
+    Returns: a clip over the 52 ARKit channels, with emotions unless there are none, with head pose if the bundle or
+        idle motion gives one; frame k at k / fps seconds, k / fps < duration.
     Raises: VoxfaceError: the source is no sound, or empty; the bundle cannot be used.
     """
+    feeling = emotion if isinstance(emotion, Feeling) or emotion is None else Feeling(wanted=wanted(emotion))
 
     def session_of(rate: int) -> Session | WholeSession:
-        return open_session(bundle, rate, fps, polish, idle, threads or offline_threads())
+        return open_session(bundle, rate, fps, polish, idle, feeling, threads=threads or offline_threads())
 
     if isinstance(source, np.ndarray):
         if rate_hz is None:
@@ -112,6 +118,8 @@ def open_session(
     fps: float = 60.0,
     polish: Polish | None = None,
     idle: Idle | None = _IDLE,
+    feeling: Feeling | None = _HEARD,
+    *,
     threads: int = 1,
 ) -> Session | WholeSession:
     """The way from samples to frames that a bundle needs: as a stream, or, for a windowed one, the whole at its end.
@@ -120,8 +128,8 @@ def open_session(
     """
     opened = _opened(bundle, threads)
     if isinstance(opened, WindowNet):
-        return WholeSession(opened, rate_hz, fps, polish, idle)
-    return Session(opened, rate_hz, fps, polish, idle)
+        return WholeSession(opened, rate_hz, fps, polish, idle, feeling)
+    return Session(opened, rate_hz, fps, polish, idle, feeling)
 
 
 def open_animator(bundle: str | Path | Bundle, threads: int) -> Animator:
@@ -136,8 +144,4 @@ def open_animator(bundle: str | Path | Bundle, threads: int) -> Animator:
 @lru_cache(maxsize=4)
 def _opened(bundle: str | Path | Bundle, threads: int) -> Animator | WindowNet:
     found = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
-    if not found.rig:
-        raise UsageError(
-            f"bundle {found.name!r} gives emotions and no face.", hint="Give one with a face, such as default."
-        )
     return WindowNet(found, threads) if found.window else Animator(found, threads)

@@ -11,6 +11,7 @@ from voxface.errors import AudioEmptyError
 from voxface.face.clip import FaceClip
 from voxface.face.interpolate import interpolate_values
 from voxface.face.rig import ARKIT, EMOTIONS, HEAD
+from voxface.runtime.feeling import Feeling
 from voxface.runtime.idle import Idle, IdleMotion
 from voxface.runtime.pacer import FramePacer
 from voxface.runtime.polish import Polish
@@ -41,14 +42,23 @@ class WholeSession:
     latency_ms = None
     """Not known: it lasts as long as the sound."""
 
-    def __init__(self, net: WindowNet, rate_hz: int, fps: float, polish: Polish | None, idle: Idle | None) -> None:
+    def __init__(
+        self,
+        net: WindowNet,
+        rate_hz: int,
+        fps: float,
+        polish: Polish | None,
+        idle: Idle | None,
+        feeling: Feeling | None = None,
+    ) -> None:
         self.net, self.bundle, self.rate_hz, self.fps = net, net.bundle, rate_hz, fps
         polish = polish or Polish()
         self._driven = tuple(name for name in net.bundle.drives if name in ARKIT and name not in net.window.zeroed)
         idle = None if polish.mouth_only else idle
         free = tuple(name for name in idle.channels if name not in self._driven) if idle else ()
         self._motion = IdleMotion(idle, _IDLE_AHEAD, free) if idle and free else None
-        self.has_head, self.has_emotion = HEAD[0] in free, True
+        self.has_head, self.has_emotion = HEAD[0] in free, feeling is not None
+        self._show = feeling.over(ARKIT) if feeling else None
         self._channels = ARKIT + HEAD * self.has_head
         self._polish = polish.over(self._channels)
 
@@ -58,7 +68,8 @@ class WholeSession:
     def step(self, state: WholeState, samples: Array) -> tuple[WholeState, FaceClip]:
         """Take (n,) float32 samples at rate_hz, any n; give (new state, no frame)."""
         kept = np.array(samples, np.float32)
-        nothing = self._clip(np.zeros((0, len(self._channels)), np.float32), np.zeros((0, len(EMOTIONS)), np.float32))
+        no_emotion = np.zeros((0, len(EMOTIONS)), np.float32) if self.has_emotion else None
+        nothing = self._clip(np.zeros((0, len(self._channels)), np.float32), no_emotion)
         return WholeState((*state.blocks, kept), state.heard + len(samples)), nothing
 
     def finish(self, state: WholeState) -> FaceClip:
@@ -73,9 +84,13 @@ class WholeSession:
         face[:, self._columns(self._driven)] = interpolate_values(at_s, weights, to_s)
         if self._motion:
             face[:, self._columns(self._motion.channels)] = self._idle_frames(self._motion, sound, len(to_s))
-        return self._clip(self._polish(face), interpolate_values(at_s, np.clip(emotion, 0, 1), to_s))
+        if not self._show:
+            return self._clip(self._polish(face))
+        heard = interpolate_values(at_s, np.clip(emotion, 0, 1), to_s)
+        face[:, : len(ARKIT)], shown = self._show(face[:, : len(ARKIT)], heard, to_s)
+        return self._clip(self._polish(face), shown)
 
-    def _clip(self, face: Array, emotion: Array) -> FaceClip:
+    def _clip(self, face: Array, emotion: Array | None = None) -> FaceClip:
         head = face[:, len(ARKIT) :] if self.has_head else None
         return FaceClip(face[:, : len(ARKIT)], ARKIT, self.fps, head=head, emotion=emotion)
 

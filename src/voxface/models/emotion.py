@@ -1,0 +1,157 @@
+"""Which emotion a voice sounds like: running statistics of the rows, read by one linear layer.
+
+How somebody feels lies less in single sounds than in how they vary over a phrase: mean, spread and liveliness of
+spectrum and loudness (K. Scherer, "Vocal communication of emotion", Speech Communication 40, 2003; B. Schuller et al.,
+"The INTERSPEECH 2009 Emotion Challenge" counts such statistics over a whole recording). Here they are sums that forget,
+so that a stream has them too; the state is the sums.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from voxface.models.tcn import MEL_BANDS, input_affine
+
+States = tuple[Tensor, Tensor]
+
+_VOICE = 82  # the column of voice activity
+_LEAST_SPREAD = 0.03  # in units of input_affine, 1.3 dB: keeps the root away from 0, where it would be steep
+_LEAST_VOICE = 1e-5  # hides a division by 0 before the first sound
+
+
+@dataclass(frozen=True, slots=True)
+class EmotionConfig:
+    """The shape of an EmotionNet.
+
+    cepstra:     how many cosines over the mel bands stand beside them
+    memory_s:    time constant with which the sums forget
+    doubt_s:     so many seconds of voice must be remembered for the answer to be half what the voice says and half
+                 neutral: a short sound proves little, and in silence the face calms down
+    change_rows: liveliness is the mean absolute change over so many rows; that of cepstra and loudness from row to row
+                 too
+    features, emotions: numbers per row in and out
+    """
+
+    cepstra: int = 26
+    memory_s: float = 2.5
+    doubt_s: float = 0.1
+    change_rows: int = 4
+    features: int = 83
+    emotions: int = 7
+
+    @property
+    def doubt(self) -> float:
+        """doubt_s as a share of the memory."""
+        return self.doubt_s / self.memory_s
+
+    @property
+    def columns(self) -> int:
+        """What statistics are taken of: mel bands, cepstra, loudness, zero crossings."""
+        return MEL_BANDS + self.cepstra + 2
+
+    @property
+    def statistics(self) -> int:
+        """Means, spreads, changes over change_rows, and from row to row."""
+        return 3 * self.columns + self.columns - MEL_BANDS
+
+    @property
+    def state_shapes(self) -> tuple[tuple[int, int], ...]:
+        """(rows, width) of each state: the columns of the last rows, and the sums."""
+        return (self.change_rows, self.columns), (1, self.statistics + 1)
+
+
+class EmotionNet(nn.Module):
+    """(batch, rows, 83) features -> (batch, rows, emotions) in [0, 1] that sum to 1, causal.
+
+    Args:
+        neutral: which emotion is none.
+        unheard: emotions of which the training knows nothing; they stay 0.
+    """
+
+    cosines: Tensor
+    input_centre: Tensor
+    input_scale: Tensor
+    centre: Tensor
+    scale: Tensor
+    silenced: Tensor
+    calm: Tensor
+
+    def __init__(self, config: EmotionConfig, neutral: int, unheard: tuple[int, ...] = ()) -> None:
+        super().__init__()
+        self.config, self.features = config, config.features
+        self.outputs, self.state_shapes = ("emotion",), config.state_shapes
+        centre, scale = input_affine(config.features)
+        self.register_buffer("input_centre", centre, persistent=False)
+        self.register_buffer("input_scale", scale, persistent=False)
+        self.register_buffer("cosines", _cosines(config.cepstra), persistent=False)
+        self.register_buffer("centre", torch.zeros(config.statistics))
+        self.register_buffer("scale", torch.ones(config.statistics))
+        marked = torch.zeros(2, config.emotions)
+        marked[0, list(unheard)], marked[1, neutral] = -1e4, 1
+        self.register_buffer("silenced", marked[0], persistent=False)
+        self.register_buffer("calm", marked[1], persistent=False)
+        self.read = nn.Linear(config.statistics, config.emotions)
+
+    def start(self, batch: int = 1) -> States:
+        """The states before the first row: nothing was heard."""
+        before, sums = (torch.zeros(batch, *shape) for shape in self.state_shapes)
+        return before, sums
+
+    def forward(self, rows: Tensor, before: Tensor, sums: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(batch, n, 83) rows and the states -> (batch, n, emotions), new states."""
+        before, sums, statistics, voice = self.statistics(rows, before, sums)
+        said = torch.softmax(self.logits(statistics), dim=-1)
+        sure = voice / (voice + self.config.doubt)
+        return sure * said + (1 - sure) * self.calm, before, sums
+
+    def logits(self, statistics: Tensor) -> Tensor:
+        """(..., statistics) -> (..., emotions)."""
+        out: Tensor = self.read((statistics - self.centre) * self.scale) + self.silenced
+        return out
+
+    def statistics(self, rows: Tensor, before: Tensor, sums: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(batch, n, 83) rows and the states -> new states, (batch, n, statistics), (batch, n, 1) the share
+        of the memory that is voice."""
+        columns = self._columns(rows)
+        heard = torch.cat([before, columns], dim=1)
+        count, reach = rows.shape[1], self.config.change_rows
+        slow = (columns - heard[:, :count]).abs()
+        quick = (columns - heard[:, reach - 1 : reach - 1 + count])[..., MEL_BANDS:].abs()
+        voice = rows[..., _VOICE : _VOICE + 1]
+        parts = torch.cat([columns, columns * columns, slow, quick, torch.ones_like(voice)], dim=-1) * voice
+        running = self._forgetting(parts, sums)
+        share = running[..., -1:]
+        means = running[..., :-1] / share.clamp_min(_LEAST_VOICE)
+        width = self.config.columns
+        spread = means[..., width : 2 * width] - means[..., :width] ** 2
+        spread = (spread.clamp_min(0) + _LEAST_SPREAD**2).sqrt()
+        found = torch.cat([means[..., :width], spread, means[..., 2 * width :]], dim=-1)
+        return heard[:, count:], running[:, -1:], found, share
+
+    def _columns(self, rows: Tensor) -> Tensor:
+        scaled = (rows - self.input_centre) * self.input_scale
+        mel = scaled[..., :MEL_BANDS]
+        return torch.cat([mel, mel @ self.cosines, scaled[..., MEL_BANDS:_VOICE]], dim=-1)
+
+    def _forgetting(self, parts: Tensor, sums: Tensor) -> Tensor:
+        """(batch, n, width) and the sums so far (batch, 1, width) -> the sums after each row, the older the less.
+
+        As one matrix product: entry (i, j) is how much row j counts after row i; together they count 1.
+        """
+        count = torch.arange(parts.shape[1], dtype=torch.float32)
+        age = count[:, None] - count
+        fall = -1 / (100 * self.config.memory_s)  # per row, in e-folds
+        left = torch.exp(fall * age.clamp_min(0)) * (age >= 0).to(parts) * (1 - math.exp(fall))
+        return left @ parts + torch.exp(fall * (count + 1))[:, None] * sums
+
+
+def _cosines(count: int) -> Tensor:
+    """(80, count): the discrete cosine transform II of orthonormal scale, over the mel bands."""
+    band, order = torch.arange(MEL_BANDS) + 0.5, torch.arange(count)
+    matrix = torch.cos(math.pi / MEL_BANDS * band[:, None] * order) * math.sqrt(2 / MEL_BANDS)
+    matrix[:, 0] /= math.sqrt(2)
+    return matrix
