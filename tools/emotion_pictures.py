@@ -58,7 +58,7 @@ LEAST = 0.1
 
 def expressions_picture(path: Path) -> None:
     """Every emotion at rest in three strengths, and on a talking face."""
-    speech = animate(SAMPLE, idle=None).to_rig(ARKIT)
+    speech = animate(SAMPLE, idle=None, emotion=None).to_rig(ARKIT)
     starts = [LEFT + k * (FACE[0] + BETWEEN) + APART * (k >= GROUPS[1][1]) for k in range(len(COLUMNS))]
     width, height = starts[-1] + FACE[0], TOP + len(ROWS) * (FACE[1] + BETWEEN)
     page = np.full((height, width, 3), 255, np.uint8)
