@@ -1,9 +1,10 @@
 """System B beside the straightforward way: features (and what the other tables measure), in one process, one thread.
 
-    python -m benchmarks.neurosync [--only features|running] [--rounds 7] [--data ../shared/data]
+    python -m benchmarks.neurosync [--only features|running|http] [--rounds 7] [--data ../shared/data]
 
 Candidates take turns; each cell is the median over rounds, each ratio the median of the ratios round by round, with the
-lowest and the highest. Times are CPU times of this process, so that other work on the machine counts little.
+lowest and the highest. Times are CPU times of this process, so that other work on the machine counts little; but `http`
+measures by the clock.
 """
 
 from __future__ import annotations
@@ -148,7 +149,41 @@ def running(options: argparse.Namespace) -> None:
         print(f"| {first}…{last or 'end'} | {off:.2f} |")
 
 
-TABLES: dict[str, Callable[[argparse.Namespace], None]] = {"features": features, "running": running, "long": long}
+def serving(options: argparse.Namespace) -> None:
+    """The program `voxface serve`: wall time from bytes sent to bytes received, alone and with twenty callers."""
+    import http.client
+    from concurrent.futures import ThreadPoolExecutor
+
+    sound = wave_bytes(16_000)
+    command = [sys.executable, "-m", "voxface.cli.main", "serve", "--port", "0", "--quiet"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as server:
+        assert server.stdout
+        host = server.stdout.readline().split("/")[2]
+
+        def post(_: int = 0) -> float:
+            began = time.perf_counter()
+            line = http.client.HTTPConnection(host)
+            line.request("POST", "/audio_to_blendshapes", sound)
+            reply = line.getresponse()
+            assert reply.status == 200 and len(reply.read()) > 100_000
+            return 1000 * (time.perf_counter() - began)
+
+        post()
+        alone = statistics.median(post() for _ in range(options.rounds))
+        began = time.perf_counter()
+        with ThreadPoolExecutor(20) as callers:
+            times = sorted(callers.map(post, range(60)))
+        rate = 60 / (time.perf_counter() - began)
+        server.terminate()
+    print(
+        f"POST of a 16 kHz WAV of 10 s: {alone:.0f} ms alone; with 20 callers {rate:.1f} answers a second, "
+        f"the middle one after {times[30]:.0f} ms, the slowest after {times[-1]:.0f} ms"
+    )
+
+
+TABLES: dict[str, Callable[[argparse.Namespace], None]] = {
+    "features": features, "running": running, "http": serving, "long": long,
+}  # fmt: skip
 """What --only names; without it, all but `long`, which `features` starts by itself."""
 
 
