@@ -1,6 +1,6 @@
 """System B beside the straightforward way: features (and what the other tables measure), in one process, one thread.
 
-    python -m benchmarks.neurosync [--only features|running|http] [--rounds 7] [--data ../shared/data]
+    python -m benchmarks.neurosync [--only features|running|http|large] [--rounds 7] [--data ../shared/data]
 
 Candidates take turns; each cell is the median over rounds, each ratio the median of the ratios round by round, with the
 lowest and the highest. Times are CPU times of this process, so that other work on the machine counts little; but `http`
@@ -181,19 +181,27 @@ def serving(options: argparse.Namespace) -> None:
     )
 
 
+def large(options: argparse.Namespace) -> None:
+    """A net of 235 million parameters; needs torch, 5 GB of memory and 4 GB of disk."""
+    from benchmarks.neurosync_large import large as table
+
+    table(options)
+
+
 TABLES: dict[str, Callable[[argparse.Namespace], None]] = {
-    "features": features, "running": running, "http": serving, "long": long,
+    "features": features, "running": running, "http": serving, "long": long, "large": large,
 }  # fmt: skip
-"""What --only names; without it, all but `long`, which `features` starts by itself."""
+"""What --only names; without it, all but `long`, which `features` starts by itself, and `large`, which takes minutes."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=TABLES)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=1, help="of the nets of `large`")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     options = parser.parse_args()
-    for table in [options.only] if options.only else [name for name in TABLES if name != "long"]:
+    for table in [options.only] if options.only else [name for name in TABLES if name not in ("long", "large")]:
         TABLES[table](options)
 
 
