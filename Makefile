@@ -75,7 +75,10 @@ model: $(VENV)/.all
 	$(VOXFACE) train $(MATERIAL) --sound $(DATA)/emodb --rest-minutes 20 --teacher $(WORK)/default.voxface \
 	  -o $(WORK)/runs/live --recipe live --resume
 	$(VOXFACE) model export $(WORK)/runs/live -o $(WORK)/live.voxface
-	for name in default live; do \
+	$(VOXFACE) train $(MATERIAL) --sound $(DATA)/emodb --rest-minutes 20 --teacher $(WORK)/default.voxface \
+	  --teacher $(WORK)/emotion.voxface -o $(WORK)/runs/neurosync-small --recipe neurosync-small --resume
+	$(VOXFACE) model export $(WORK)/runs/neurosync-small -o $(WORK)/neurosync-small.voxface
+	for name in default live neurosync-small; do \
 	  $(VOXFACE) evaluate --bundle $(WORK)/$$name.voxface --dataset $(SETS)/grid_s1 --also grid_dev=$(SETS)/grid_dev \
 	    --also wild_dev=$(SETS)/wild_dev --also ked=$(SETS)/ked --also ru=$(SETS)/ru --words $(DATA)/grid_words.tsv \
 	    --robust -o $(WORK)/evaluation/$$name || exit 1; done
@@ -83,6 +86,8 @@ model: $(VENV)/.all
 	  --evaluation $(WORK)/evaluation/default/report.json
 	$(VOXFACE) model export $(WORK)/runs/live -o src/voxface/bundles/live.voxface $(LICENCES) $(EMODB) \
 	  --evaluation $(WORK)/evaluation/live/report.json
+	$(VOXFACE) model export $(WORK)/runs/neurosync-small -o src/voxface/bundles/neurosync-small.voxface $(LICENCES) \
+	  $(EMODB) --evaluation $(WORK)/evaluation/neurosync-small/report.json
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from tests.conftest import SAMPLE
@@ -26,6 +27,7 @@ from voxface.stream import run_whole
 from voxface.training import neurosync_small
 from voxface.training.clip_table import CLIPS, ClipTable, clip_table
 from voxface.training.clips import ClipSpec, make_clip
+from voxface.training.export import export_bundle
 from voxface.training.request import TrainRequest
 from voxface.training.small_net import DRIVES, SmallRecipe, small_terms
 from voxface.training.small_run import Material, begin, learn, restore
@@ -171,6 +173,24 @@ def signal_at(step: int) -> Any:
     import signal
 
     return lambda done, *_: os.kill(os.getpid(), signal.SIGINT) if done == step else None
+
+
+def test_from_sound_to_bundle(tmp_path: Path, hello: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verb asks the teachers, makes clips, trains; the run's best weights become a bundle of the recipe's shape."""
+    monkeypatch.setattr("voxface.training.clip_table.CLIPS", 2)
+    recipe = replace(TINY, steps=2, files=1, validate_every=1, clips=ClipSpec(seconds=(2.2, 2.4), speed=0))
+    monkeypatch.setattr(neurosync_small, "chosen", lambda request: recipe)
+    (tmp_path / "sound").mkdir()
+    soundfile.write(tmp_path / "sound" / "hello.wav", hello[:24_000], 16_000)
+    train(
+        tmp_path / "run", recipe="neurosync-small", sound=[tmp_path / "sound"], teacher=["default", "emotion"],
+        rest_minutes=0.34, quiet=True,
+    )  # fmt: skip
+    bundle, difference = export_bundle(tmp_path / "run", tmp_path / "made.voxface", about={"licences": ["mine"]})
+    assert difference < 1e-4
+    assert bundle.drives == DRIVES
+    assert bundle.training["teachers"] == ["default", "emotion"]
+    assert bundle.training["recipe"]["net"]["hidden"] == 16
 
 
 def test_it_needs_both_kinds_of_teachers(tmp_path: Path) -> None:

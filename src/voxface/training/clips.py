@@ -94,7 +94,8 @@ def _plan(speech: SpeechTable, spec: ClipSpec, random: np.random.Generator) -> t
     length = int(np.exp(random.uniform(*np.log(spec.seconds))) * SAMPLE_RATE_HZ)
     if random.random() < spec.empty_share:
         return [Piece(-1, 0, 0, length)], 1.0
-    kind = random.choice([NOBODY, CAPTURED, SYNTHETIC], p=spec.kinds)
+    shares = np.array(spec.kinds) * np.isin([NOBODY, CAPTURED, SYNTHETIC], speech.kinds)
+    kind = random.choice([NOBODY, CAPTURED, SYNTHETIC], p=shares / shares.sum())
     silent = np.flatnonzero(speech.kinds == NOBODY)
     spoken = np.flatnonzero(speech.kinds == kind)
     at = int(random.integers(len(spoken)))
