@@ -243,7 +243,8 @@ await step("hidden", async () => {
     const waiting = [];
     window.requestAnimationFrame = (frame) => waiting.push(frame); // as in a tab that nobody sees
     player.play();
-    await new Promise((done) => setTimeout(done, 500));
+    const end = performance.now() + 30_000;
+    while (player.sound.currentTime < 0.3 && performance.now() < end) await new Promise((done) => setTimeout(done, 50));
     const unseen = shown();
     window.requestAnimationFrame = real;
     waiting.forEach((frame) => real(frame));
