@@ -127,7 +127,9 @@ def train_other(out: Output, recipe: str, unused: list[str], **wanted: Any) -> N
     with out.progress("training", 1, "steps") as bar:
         values = import_module(OTHER_RECIPES[recipe]).train(request, OtherMeter(bar).report)
     numbers = ", ".join(f"{name} {value:.3f}" for name, value in values.items())
-    out.result(f"{request.folder}: {numbers or 'trained; nothing to validate on'}", run=str(request.folder), validation=values)
+    out.result(
+        f"{request.folder}: {numbers or 'trained; nothing to validate on'}", run=str(request.folder), validation=values
+    )
 
 
 class OtherMeter:
