@@ -53,7 +53,8 @@ def test_a_token_is_in_no_log() -> None:
         {"encoding": "mp3"},
         {"encoding": ["s16le"]}, {"fps": 0}, {"fps": "60"}, {"format": "xml"}, {"bundle": ""}, {"bundle": 3},
         {"idle": 1},
-        {"emotion": "Bored"}, {"emotion": {"Happy": 2}}, {"emotion": {"Happy": "x"}}, {"emotion": 3}, {"token": 5},
+        {"emotion": "Bored"}, {"emotion": {"Happy": 2}}, {"emotion": {"Happy": "x"}}, {"emotion": 3},
+        {"emotion": ""}, {"emotion": ["Happy"]}, {"fps": 10**400}, {"rate_hz": -(10**400)}, {"token": 5},
     ],
     ids=str,
 )  # fmt: skip
@@ -74,6 +75,10 @@ def test_a_hello_that_cannot_be_served_says_why(field: dict[str, object]) -> Non
         '{"type": "frames", "frames": [{"seq": 1, "t": 0, "weights": [1, 2]}]}',
         '{"type": "frames", "frames": [{"seq": -1, "t": 0, "weights": [' + "0," * 51 + '0]}]}',
         '{"type": "frames", "frames": [{"seq": 1, "t": 0, "weights": [' + "0," * 51 + '"x"]}]}',
+        '{"type": "frames", "frames": [{"seq": 1, "t": 0, "weights": [' + "0," * 51 + "1" * 400 + "]}]}",
+        '{"type": "frames", "frames": [{"seq": 1, "t": 0, "weights": [' + "0," * 51 + "1e300]}]}",
+        '{"type": "frames", "frames": [{"seq": 1, "t": 0, "weights": ' + "[" * 300 + "]" * 300 + "}]}",
+        '{"type": "frames", "frames": [{"seq": 1, "t": ' + "1" * 400 + ', "weights": []}]}',
     ],
     ids=lambda text: text[:40],
 )  # fmt: skip

@@ -16,7 +16,6 @@ An error is {"type": "error", "code", "message", "hint"} and a close with the co
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from types import MappingProxyType
@@ -94,7 +93,8 @@ class Hello:
         _check(isinstance(self.bundle, str) and 0 < len(self.bundle) <= 64, "bundle must be a name")
         _check(isinstance(self.idle, bool), "idle must be true or false")
         _check(self.token is None or isinstance(self.token, str), "token must be text")
-        known = self.emotion if isinstance(self.emotion, Mapping) else {self.emotion: 1.0} if self.emotion else {}
+        one = {} if self.emotion is None else {str(self.emotion): 1.0}
+        known = self.emotion if isinstance(self.emotion, Mapping) else one
         fits = all(name in EMOTIONS and _number(value) and 0 <= value <= 1 for name, value in known.items())
         _check(fits, f"emotion must name some of {', '.join(EMOTIONS)} with weights within 0 to 1")
 
@@ -286,9 +286,10 @@ def _frame_of(row: dict[str, Any]) -> LiveFrame:
     if not _whole(row.get("seq")) or not _number(row.get("t")):
         raise PacketError('a frame needs a whole "seq" and a "t" in seconds.')
     try:
-        parts = [np.array(row[name], np.float32) if name in row else None for name in ("head", "emotion")]
-        weights = np.array(row["weights"], np.float32)
-    except (KeyError, TypeError, ValueError) as error:
+        with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused as such
+            parts = [np.array(row[name], np.float32) if name in row else None for name in ("head", "emotion")]
+            weights = np.array(row["weights"], np.float32)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise PacketError(f"frame {row['seq']} lacks weights, or has a value that is no number.") from error
     return _frame(row["seq"], row["t"], weights, *parts, row.get("seen") is not False)
 
@@ -314,7 +315,7 @@ def _whole(value: object) -> bool:
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def _text(value: object) -> bool:
