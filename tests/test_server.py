@@ -203,8 +203,8 @@ def test_other_machines_are_let_in_on_request_only() -> None:
         open_socket("127.0.0.1", wire.getsockname()[1])
 
 
-def test_no_model_no_server(tmp_path: Path) -> None:
-    """A bundle that cannot be served ends the program before it listens."""
+def test_what_cannot_be_served_ends_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bundles, options or libraries with which nothing can be served: one sentence, before it listens."""
     from typer.testing import CliRunner
 
     from voxface.cli.main import add_verbs, app
@@ -221,3 +221,7 @@ def test_no_model_no_server(tmp_path: Path) -> None:
         result = CliRunner().invoke(app, ["serve", "--port", "0", *options])
         assert result.exit_code in (2, 3)
         assert says in result.output + result.stderr
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = CliRunner().invoke(app, ["serve"])
+    assert result.exit_code == 4
+    assert "pip install 'voxface[serve]'" in result.stderr

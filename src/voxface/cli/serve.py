@@ -34,9 +34,9 @@ def serve(
     compat: Annotated[
         bool, typer.Option("--compat", help="The original's end of a clip, and emotions from 0 to 100.")
     ] = False,
-    expressions: Annotated[
+    show_emotion: Annotated[
         bool | None,
-        typer.Option(help="Show the emotions in the face; default: with our own bundles only.", show_default=False),
+        typer.Option("--show-emotion/--no-emotion", help="Add expressions; default: with our own bundles only."),
     ] = None,
     token: Annotated[
         str, typer.Option(help="What callers must show; better in VOXFACE_SERVE_TOKEN, which ps does not list.")
@@ -45,9 +45,8 @@ def serve(
     name: Annotated[
         list[str] | None, typer.Option(help="A name under which callers know this server; may be given again.")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, max=64, help="Requests worked on at a time; default: the cores.")
-    ] = None,
+    workers: Annotated[int, typer.Option(min=0, max=64, help="Requests worked on at a time; 0: the cores.")] = 0,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds for the work on one request.")] = 120.0,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -55,11 +54,11 @@ def serve(
 ) -> None:
     """Answer POST /audio_to_blendshapes with faces, as NeuroSync's local server does. Ctrl-C ends it."""
     with running(quiet, verbose, debug, json) as out:
-        settings = _settings(host, port, token, insecure, name or [], workers)
+        settings = _settings(host, port, token, insecure, name or [], workers, timeout)
         from voxface.server.app import build_app
         from voxface.server.listen import address_of, open_socket, run
 
-        talker = _talker(bundle, raw_pcm, order, compat, expressions)
+        talker = _talker(bundle, raw_pcm, order, compat, show_emotion)
         wire = open_socket(settings.host, settings.port)
         app = build_app(settings, talker, lambda line: out.say(one_line(line)))
         _ready(out, address_of(wire), settings, talker)
@@ -68,7 +67,9 @@ def serve(
         out.say("the server has ended.")
 
 
-def _settings(host: str, port: int, token: str, insecure: bool, names: list[str], workers: int | None) -> Settings:
+def _settings(
+    host: str, port: int, token: str, insecure: bool, names: list[str], workers: int, timeout: float
+) -> Settings:
     """The server's settings. Raises: MissingDependencyError: the extra is not installed. UsageError: not allowed."""
     for library in ("starlette", "uvicorn"):
         if importlib.util.find_spec(library) is None:
@@ -76,8 +77,7 @@ def _settings(host: str, port: int, token: str, insecure: bool, names: list[str]
             raise MissingDependencyError(f"serving needs {library}, which is not installed.", hint=hint)
     from voxface.server.settings import Settings
 
-    own = {} if workers is None else {"workers": workers}
-    return Settings(host=host, port=port, token=token, insecure=insecure, names=tuple(names), **own)
+    return Settings(host, port, token, insecure, tuple(names), workers, work_s=timeout)
 
 
 def _talker(bundle: str, raw_pcm: str | None, order: str, compat: bool, expressions: bool | None) -> Talker:

@@ -18,7 +18,7 @@ class Settings:
     host, port:   where it listens; port 0: any free one
     token:        what callers must show; "": nothing. insecure: other machines may ask without one
     names:        under which it is known, beside localhost, `host` and bare addresses
-    workers:      requests worked on at a time; waiting: how many more may wait for that
+    workers:      requests worked on at a time; 0: as many as there are cores. waiting: how many more may wait for that
     connections:  open at a time
     body_bytes:   of one request; held_bytes: of all requests together
     header_s:     for a request's head. silence_s: without a byte of its body. body_s: for the whole body
