@@ -165,7 +165,8 @@ def serving(options: argparse.Namespace) -> None:
             line = http.client.HTTPConnection(host)
             line.request("POST", "/audio_to_blendshapes", sound)
             reply = line.getresponse()
-            assert reply.status == 200 and len(reply.read()) > 100_000
+            assert reply.status == 200
+            reply.read()
             return 1000 * (time.perf_counter() - began)
 
         post()
@@ -191,7 +192,7 @@ def large(options: argparse.Namespace) -> None:
 TABLES: dict[str, Callable[[argparse.Namespace], None]] = {
     "features": features, "running": running, "http": serving, "long": long, "large": large,
 }  # fmt: skip
-"""What --only names; without it, all but `long`, which `features` starts by itself, and `large`, which takes minutes."""
+"""What --only names; without it, all but `long`, which `features` starts itself, and `large`, which takes minutes."""
 
 
 def main() -> None:
