@@ -144,7 +144,7 @@ def test_samples_are_read_back(encoding: str) -> None:
 
 def test_samples_that_are_no_numbers_are_silence() -> None:
     """NaN and infinity do not reach the net; too loud whole numbers are clipped."""
-    assert wire.samples_of(np.float32([np.nan, np.inf, 0.5]).tobytes(), "f32le").tolist() == [0, 0, 0.5]
+    assert wire.samples_of(np.float32([np.nan, np.inf, 0.5, -1e30]).tobytes(), "f32le").tolist() == [0, 0, 0.5, -32]
     assert wire.samples_of(wire.sample_bytes(np.float32([2, -2]), "s16le"), "s16le").tolist() == [32767 / 32768, -1]
 
 

@@ -37,6 +37,9 @@ PATH = "/v1/stream"
 MOST_BYTES = 256 * 1024
 """The longest message of a client (faults.md §3)."""
 
+LOUDEST = 32.0
+"""30 dB beyond full scale: floats may be hot, but stay numbers in all that follows."""
+
 ENCODINGS: Mapping[str, np.dtype[Any]] = MappingProxyType({"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")})
 
 FRAME = np.dtype([("seq", "<u4"), ("t", "<f8"), ("weights", "<f4", len(ARKIT)), ("head", "<f4", 4)])
@@ -210,7 +213,7 @@ def parse(text: str) -> Message:
 
 
 def samples_of(data: bytes, encoding: str) -> Array:
-    """(n,) float32 samples of a binary message; those of f32le that are not finite are silence.
+    """(n,) float32 samples of a binary message; floats that are not finite are silence, the rest within LOUDEST.
 
     Raises: PacketError: half a sample.
     """
@@ -220,7 +223,7 @@ def samples_of(data: bytes, encoding: str) -> Array:
     samples = np.frombuffer(data, kind)
     if encoding == "s16le":
         return samples * np.float32(1 / 32768)
-    heard: Array = np.nan_to_num(samples.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    heard: Array = np.where(np.isfinite(samples), samples, 0).clip(-LOUDEST, LOUDEST).astype(np.float32)
     return heard
 
 
