@@ -36,7 +36,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "figure", "tensors", "face", "audio", "articulation", "bundle", "dataset", "runtime", "head", "render"
     },
     "training": {
-        "face", "audio", "articulation", "models", "bundle", "dataset", "runtime", "synth", "evaluation", "neurosync"
+        "tensors", "face", "audio", "articulation", "models", "bundle", "dataset", "runtime", "synth", "evaluation",
+        "neurosync",
     },
     "head": {"face", "export"},
     "render": {"figure", "face", "audio", "export", "head"},
