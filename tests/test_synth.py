@@ -151,7 +151,7 @@ def test_a_run_that_was_stopped_goes_on_and_ends_in_the_same_bytes(how: signal.S
     """kill -9, or Ctrl-C (which all programs of a terminal feel), after the first recordings: the same command keeps
     them, and nothing half-written stays."""
     need("kal16")
-    command = [sys.executable, "-m", "voxface.cli.main", "synth", "--voices", "kal16", "--minutes", "8", "--jobs", "1"]
+    command = [sys.executable, "-m", "voxface.cli.main", "synth", "--voices", "kal16", "--minutes", "5", "--jobs", "1"]
     quiet, out = subprocess.DEVNULL, tmp_path / "stopped"
     stopped = subprocess.Popen([*command, "-o", str(out)], start_new_session=True, stderr=quiet)
     deadline = time.monotonic() + 60
@@ -161,8 +161,8 @@ def test_a_run_that_was_stopped_goes_on_and_ends_in_the_same_bytes(how: signal.S
     assert stopped.wait(60) == (-9 if how == signal.SIGKILL else 130)
     assert not (out / "manifest.json").exists()
     done = len(list(out.glob("recordings/*.safetensors")))
-    assert 1 <= done < 16
-    plan = make_plan(choose_voices("kal16"), 8, 0, parse_split("last:3"))
+    plan = make_plan(choose_voices("kal16"), 5, 0, parse_split("last:3"))
+    assert 1 <= done < len(plan)
     assert build_synthetic(plan, out, "last:3").kept == done
     build_synthetic(plan, tmp_path / "fresh", "last:3")
     assert bytes_of(out) == bytes_of(tmp_path / "fresh")
