@@ -199,7 +199,7 @@ def test_a_reader_that_never_reads_holds_nothing_up(monkeypatch: pytest.MonkeyPa
 ADDRESSES = (
     "", "vmc", "vmc:", "vmc:x", "http://x", "vmc://host:port", "vmc://host:99999", "vmc://[::1", "vmc://x/path", "vmc://x:0",
     "vmc://x?caze=camel", "vmc://127.0.0.1?case=snake", "vmc://127.0.0.1?preset=yes", "vmc://127.0.0.1?version=2",
-    "livelink://127.0.0.1?subject=", "jsonl:", "jsonl://x",
+    "livelink://127.0.0.1?subject=", "livelink://127.0.0.1?angles=degrees", "jsonl:", "jsonl://x",
 )  # fmt: skip
 
 

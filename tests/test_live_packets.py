@@ -81,6 +81,8 @@ def test_head_and_eyes_have_the_apps_signs() -> None:
     np.testing.assert_allclose(head, [-20, 10, 5 * HEAD_SIGNS[2]], atol=1e-4)
     assert values["leftEyeYaw"] == pytest.approx(-math.radians(36))
     assert values["rightEyePitch"] == pytest.approx(0.5 * math.radians(32))
+    old = livelink.decode(livelink.encode(of, NOON, "d", "s", "norm180")).values
+    assert old[LIVELINK_UDP.index("headYaw")] == pytest.approx(-20 / 180)
 
 
 def test_mouth_close_never_exceeds_jaw_open_on_a_rig() -> None:

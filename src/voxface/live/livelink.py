@@ -6,12 +6,14 @@ order; without the 61, no face was found. Angles are radians with the signs of t
 
 from __future__ import annotations
 
+import math
 import struct
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from types import MappingProxyType
 
 import numpy as np
 
@@ -28,6 +30,9 @@ VERSION = 6
 _COUNT = len(LIVELINK_UDP)
 _TO_CSV = columns(ARKIT, LIVELINK_CSV, "Live Link")
 _TO_UDP = columns(LIVELINK_61, LIVELINK_UDP, "Live Link")
+ANGLES = MappingProxyType({"rad": 1.0, "norm180": 1 / math.pi})
+"""Units of head and eye angles: radians, as the app's CSV has them; or 1 for half a turn, as old engines did."""
+
 _TIME = struct.Struct(">ifii")
 
 
@@ -71,21 +76,22 @@ def frame_time(time_s: Fraction | float, rate: Fraction) -> FrameTime:
     return FrameTime(frame, min(float(rest), 1 - 2**-24), rate)  # the nearest float32 must stay below 1
 
 
-def encode(frame: LiveFrame, moment: FrameTime, device: str, subject: str) -> bytes:
-    """The datagram of one frame. Names are measured in bytes of UTF-8, not in letters."""
+def encode(frame: LiveFrame, moment: FrameTime, device: str, subject: str, angles: str = "rad") -> bytes:
+    """The datagram of one frame. Names are measured in bytes of UTF-8, not in letters. angles: a key of ANGLES."""
     names = b"".join(struct.pack(">i", len(name)) + name for name in (device.encode(), subject.encode()))
     when = _TIME.pack(moment.frame, moment.sub_frame, moment.rate.numerator, moment.rate.denominator)
-    face = bytes([_COUNT]) + _values(frame).astype(">f4").tobytes() if frame.seen else b""
+    face = bytes([_COUNT]) + _values(frame, ANGLES[angles]).astype(">f4").tobytes() if frame.seen else b""
     return bytes([VERSION]) + names + when + face
 
 
-def _values(frame: LiveFrame) -> Array:
-    """(61,): weights and angles in the order of the network."""
+def _values(frame: LiveFrame, unit: float) -> Array:
+    """(61,): weights and angles, these times `unit`, in the order of the network."""
     values = np.zeros(_COUNT)
     values[: len(LIVELINK_CSV)] = frame.rig_weights()[_TO_CSV]
     if frame.head is not None:
         values[52:55] = euler_angles(frame.head[3:]) * HEAD_SIGNS
     values[55:] = eye_angles(values[None, :52])[0]
+    values[52:] *= unit
     return values[_TO_UDP]
 
 
@@ -138,13 +144,18 @@ class LiveLink:
         fps: of the frames.
         subject: the name that Unreal lists.
         time_of_day_s: seconds since midnight when the first frame is sent; the local clock's by default.
-    Raises: UsageError: the name is empty, or longer than 255 bytes.
+        angles: a key of ANGLES.
+    Raises: UsageError: the name is empty, or longer than 255 bytes; no such unit.
     """
 
-    def __init__(self, fps: float, subject: str, time_of_day_s: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self, fps: float, subject: str, time_of_day_s: Callable[[], float] | None = None, angles: str = "rad"
+    ) -> None:
         if not 0 < len(subject.encode()) <= 255:
             raise UsageError("the subject of Live Link needs a name of 1 to 255 bytes.", source=subject)
-        self.subject, self.device = subject, str(uuid.uuid4()).upper()
+        if angles not in ANGLES:
+            raise UsageError(f"Live Link has no angles={angles!r}.", hint=f"Write one of {', '.join(ANGLES)}.")
+        self.subject, self._angles, self.device = subject, angles, str(uuid.uuid4()).upper()
         self._fps, self._rate = exact_rate(fps), rate_of(fps)
         self._time_of_day_s = time_of_day_s or _local_time_of_day_s
         self._start_s: Fraction | None = None
@@ -159,7 +170,7 @@ class LiveLink:
         """The one datagram that keeps the subject listed while no frames come: it ties no clock."""
         start_s = self._start_s
         time_s = Fraction(self._time_of_day_s()) if start_s is None else start_s + frame.seq / self._fps
-        return [encode(frame, frame_time(time_s, self._rate), self.device, self.subject)]
+        return [encode(frame, frame_time(time_s, self._rate), self.device, self.subject, self._angles)]
 
     def farewell(self) -> list[bytes]:
         """None: Unreal lists a subject as long as it hears of it."""

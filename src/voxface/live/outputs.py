@@ -61,7 +61,9 @@ def _udp(target: Target, encoder: Encoder) -> Output:
 
 
 def _livelink(target: Target, fps: float) -> Output:
-    return _udp(target, livelink.LiveLink(fps, target.options.get("subject", "voxface")))
+    options = target.options
+    subject, angles = options.get("subject", "voxface"), options.get("angles", "rad")
+    return _udp(target, livelink.LiveLink(fps, subject, angles=angles))
 
 
 def _vmc(target: Target, fps: float) -> Output:
@@ -109,12 +111,13 @@ OUTPUTS: dict[str, Kind] = {
         "livelink://127.0.0.1:11111?subject=voxface",
         _livelink,
         11111,
-        ("subject",),
+        ("subject", "angles"),
         (
             "In Unreal, switch on the plugins Live Link and Apple ARKit Face Support; the subject then appears in "
             "the Live Link window with a green dot.",
             "A MetaHuman must be told the subject twice: in its details as ARKit Face Subj, and in its Face AnimBP.",
             "Nothing listed: allow UDP port 11111 in the firewall of Unreal's machine, and send to its own number.",
+            "An old engine whose head and eyes turn far too much may want ?angles=norm180.",
         ),
         livelink.decode,
     ),
