@@ -76,6 +76,17 @@ def test_windows_do_not_see_each_other_and_may_be_short() -> None:
     assert whole.shape == (3, 11, 68)
 
 
+def test_half_precision_is_near() -> None:
+    """Linear layers in bfloat16: another answer, within a few percent, and float32 comes out."""
+    torch.manual_seed(5)
+    rows = np.random.default_rng(6).standard_normal((2, 16, 78)).astype(np.float32)
+    module = Transformer(SMALL)
+    exact = on_arrays(module)(rows)
+    found = on_arrays(module, half=torch.bfloat16)(rows)
+    assert found.dtype == np.float32
+    assert 1e-5 < np.abs(found - exact).max() < 0.05
+
+
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_the_bundle_says_what_the_net_says(precision: str, tmp_path: Path) -> None:
     """ONNX = torch to 1e-4 for any batch and any length up to the window; int8 comes as near as it says itself."""
