@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 import time
 import warnings
@@ -18,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from tests.live_frames import frame
-from voxface.errors import InputWarning
+from voxface.errors import InputWarning, MissingDependencyError
 from voxface.face.rig import ARKIT
 from voxface.live import courier, vtube_studio, web_socket, wire
 from voxface.live.outputs import Output, open_output
@@ -238,3 +239,10 @@ def test_a_server_that_never_reads_holds_nothing_up(monkeypatch: pytest.MonkeyPa
         output._thread.join(10)
         assert not output._thread.is_alive()
         done.set()
+
+
+def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sentence with the line that installs it."""
+    monkeypatch.setitem(sys.modules, "websockets", None)
+    with pytest.raises(MissingDependencyError, match=r"voxface\[live\]"):
+        open_output("vts://127.0.0.1:1", 60)
