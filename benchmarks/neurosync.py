@@ -1,10 +1,10 @@
 """System B beside the straightforward way: features (and what the other tables measure), in one process, one thread.
 
-    python -m benchmarks.neurosync [--only features|running|http|large] [--rounds 7] [--data ../shared/data]
+    python -m benchmarks.neurosync [--only features|running|small|http|large] [--rounds 7] [--data ../shared/data]
 
 Candidates take turns; each cell is the median over rounds, each ratio the median of the ratios round by round, with the
-lowest and the highest. Times are CPU times of this process, so that other work on the machine counts little; but `http`
-measures by the clock.
+lowest and the highest. Times are CPU times of this process, so that other work on the machine counts little; but `small`
+and `http` measure by the clock.
 """
 
 from __future__ import annotations
@@ -189,8 +189,15 @@ def large(options: argparse.Namespace) -> None:
     table(options)
 
 
+def small(options: argparse.Namespace) -> None:
+    """The shipped model: bytes to frames by the clock, and how closely it follows its teacher (neurosync_small.py)."""
+    from benchmarks.neurosync_small import small as table
+
+    table(options)
+
+
 TABLES: dict[str, Callable[[argparse.Namespace], None]] = {
-    "features": features, "running": running, "http": serving, "long": long, "large": large,
+    "features": features, "running": running, "small": small, "http": serving, "long": long, "large": large,
 }  # fmt: skip
 """What --only names; without it, all but `long`, which `features` starts itself, and `large`, which takes minutes."""
 
