@@ -3,8 +3,8 @@
     python -m benchmarks.neurosync [--only features|running|small|http|large] [--rounds 7] [--data ../shared/data]
 
 Candidates take turns; each cell is the median over rounds, each ratio the median of the ratios round by round, with the
-lowest and the highest. Times are CPU times of this process, so that other work on the machine counts little; but `small`
-and `http` measure by the clock.
+lowest and the highest. Times are CPU times of this process, so that other work on the machine counts little; `small`
+and `http` measure by the clock, too.
 """
 
 from __future__ import annotations
