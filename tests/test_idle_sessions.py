@@ -134,7 +134,7 @@ def test_what_the_bundle_does_not_drive_rests_without_idle(tiny: Maker, speech: 
     """A bundle that drives the mouth: without idle motion everything else is exactly 0 and there is no head; with it
     the mouth is the same, and eyes and head live; --mouth-only stills them again."""
     bundle = tiny()
-    still, alive = (voxface.animate(speech, 16_000, bundle=bundle, idle=idle) for idle in (None, Idle()))
+    still, alive = (voxface.animate(speech, 16_000, bundle=bundle, idle=idle, emotion=None) for idle in (None, Idle()))
     mouth = voxface.animate(speech, 16_000, bundle=bundle, polish=Polish(mouth_only=True))
     assert still.head is None
     assert mouth.head is None
@@ -186,7 +186,8 @@ def test_bundles_cannot_drive_what_they_do_not_give(tiny: Maker) -> None:
 
 
 def test_the_command_line(tiny: Maker, tmp_path: Path) -> None:
-    """`voxface animate` blinks by default; --no-idle, --idle-seed and [idle] do what the library does; a seed below 0
+    """`voxface animate` blinks by default; --no-idle (an emotion would still show),
+    --idle-seed and [idle] do what the library does; a seed below 0
     is refused with exit code 2."""
     bundle = tiny().folder
     (tmp_path / "calm.toml").write_text("[idle]\nblinks = 0\ngaze = 0\nhead = 0\n")
@@ -197,7 +198,7 @@ def test_the_command_line(tiny: Maker, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         return voxface.read(tmp_path / "x.json")
 
-    plain, still, other = clip(), clip("--no-idle"), clip("--idle-seed", "9")
+    plain, still, other = clip(), clip("--no-idle", "--no-emotion"), clip("--idle-seed", "9")
     calm = clip("--gains", "calm.toml")
     direct = voxface.animate(SAMPLE, bundle=bundle)
     np.testing.assert_allclose(plain.weights, direct.weights, atol=1e-4)

@@ -38,7 +38,7 @@ class EmotionConfig:
 
     cepstra: int = 26
     memory_s: float = 2.5
-    doubt_s: float = 0.1
+    doubt_s: float = 0.05
     change_rows: int = 4
     features: int = 83
     emotions: int = 7

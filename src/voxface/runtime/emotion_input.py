@@ -75,6 +75,8 @@ def load_track(path: Path) -> Wanted:
     Raises: InputError: the file cannot be read. UsageError: it is no track, names an unknown emotion, has a number
         outside 0 to 1, or its times do not rise.
     """
+    if path.suffix.lower() not in TRACKS:
+        raise UsageError(f"{path} is no emotion track: it is not .csv, .json or .toml.", source=str(path))
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -92,7 +94,9 @@ _LOOKS_LIKE = 'CSV: time_s,happy,sad; JSON: [{"at": 0.5, "happy": 0.6}]; TOML: [
 
 
 def _csv(text: str) -> list[dict[str, Any]]:
-    rows = csv.DictReader(text.splitlines(), restkey="a column without a name")
+    rows = list(csv.DictReader(text.splitlines()))
+    if any(None in row for row in rows):
+        raise ValueError("a row has more cells than there are columns")
     return [{name: cell for name, cell in row.items() if cell and cell.strip()} for row in rows]
 
 

@@ -14,10 +14,6 @@ from voxface.runtime.emotion_input import Wanted
 from voxface.runtime.expressions import STRONGEST, Expressions
 from voxface.stream import Array
 
-SHOWS_FROM, SHOWS_WHOLE = 0.3, 0.8
-"""An emotion that is heard shows from the first probability on, as far as it is from the second on: a face that wrongly
-looks angry is worse than one that looks neutral (docs/emotion.md has what this costs and brings)."""
-
 _NEUTRAL = EMOTIONS.index("Neutral")
 
 
@@ -68,7 +64,7 @@ class Show:
 
         Args:
             weights: (n, self.channels), before gains.
-            heard: (n, 7), or None: nothing is.
+            heard: (n, 7) as `runtime.emotion.settled`, or None: nothing is.
             times_s: (n,) of the faces, on the audio clock.
         Returns: (n, self.channels) weights, (n, 7) float32 emotion.
         """
@@ -80,7 +76,6 @@ class Show:
         if heard is None or not self.feeling.heard:
             heard = np.zeros((len(times_s), len(EMOTIONS)), np.float32)
             heard[:, _NEUTRAL] = 1
-        heard = cautious(heard)
         if self.feeling.wanted is None:
             return heard
         values, share = self.feeling.wanted.at(times_s)
@@ -89,12 +84,3 @@ class Show:
         values[:, _NEUTRAL] -= unsaid[:, 0]
         mixed: Array = np.clip(share * values + (1 - share) * heard, 0, 1)
         return mixed
-
-
-def cautious(heard: Array) -> Array:
-    """(n, 7) probabilities -> (n, 7) float32 how much of each shows; what does not is Neutral."""
-    sure = np.clip((heard - SHOWS_FROM) / (SHOWS_WHOLE - SHOWS_FROM), 0, 1)
-    shown = (heard * sure * sure * (3 - 2 * sure)).astype(np.float32)  # a cubic without corners
-    shown[:, _NEUTRAL] = 0
-    shown[:, _NEUTRAL] = np.maximum(1 - shown.sum(axis=1), 0)
-    return shown

@@ -11,6 +11,7 @@ from voxface.errors import AudioEmptyError
 from voxface.face.clip import FaceClip
 from voxface.face.interpolate import interpolate_values
 from voxface.face.rig import ARKIT, EMOTIONS, HEAD
+from voxface.runtime.emotion import settled
 from voxface.runtime.feeling import Feeling
 from voxface.runtime.idle import Idle, IdleMotion
 from voxface.runtime.pacer import FramePacer
@@ -86,7 +87,7 @@ class WholeSession:
             face[:, self._columns(self._motion.channels)] = self._idle_frames(self._motion, sound, len(to_s))
         if not self._show:
             return self._clip(self._polish(face))
-        heard = interpolate_values(at_s, np.clip(emotion, 0, 1), to_s)
+        heard = interpolate_values(at_s, settled(np.clip(emotion, 0, 1), self.bundle.rate_hz), to_s)
         face[:, : len(ARKIT)], shown = self._show(face[:, : len(ARKIT)], heard, to_s)
         return self._clip(self._polish(face), shown)
 

@@ -32,6 +32,7 @@ class VarySpec:
     phone_share: heard through a telephone
     gain_db:    louder or softer
     rows:       what is done to the rows: slope of the spectrum, small shifts of pitch
+    sure_s:     a moment by which so much voice is remembered counts half
     first_row, every: statistics are taken every so many rows, from that row on
     """
 
@@ -44,6 +45,7 @@ class VarySpec:
     phone_share: float = 0.1
     gain_db: tuple[float, float] = (-20.0, 3.0)
     rows: AugmentSpec = _ROWS
+    sure_s: float = 0.5
     first_row: int = 30
     every: int = 15
 
@@ -53,7 +55,7 @@ class Examples:
     """Moments of speech.
 
     statistics: (n, statistics) float32 · emotion: (n,) int64, place in face.rig.EMOTIONS
-    sure:       (n,) float32 how much was heard by then, 0 to 1
+    sure:       (n,) float32 how much the moment counts, 0 to 1: the more was heard by then, the more
     speaker:    (n,) names · calm: (n,) bool: of a dataset without emotion
     """
 
@@ -93,7 +95,7 @@ def examples_of(
             with torch.no_grad():
                 heard = net.statistics(torch.from_numpy(rows), *net.start())[2:]
             found, share = (value[0, vary.first_row :: vary.every].numpy() for value in heard)
-            sure = share[:, 0] / (share[:, 0] + net.config.doubt)
+            sure = share[:, 0] / (share[:, 0] + vary.sure_s / net.config.memory_s)
             count = len(found)
             parts.append((found, np.full(count, emotion), sure, np.full(count, speaker), np.full(count, calm)))
     return Examples(*(np.concatenate(part) for part in zip(*parts, strict=True)))
