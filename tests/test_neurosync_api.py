@@ -13,6 +13,9 @@ import soundfile
 
 import voxface
 from tests.conftest import SAMPLE
+from tests.neurosync_recipe import recipe
+from tests.sounds import speech_and_noise
+from tests.test_windows import original
 from voxface.audio.features import FeatureSpec
 from voxface.audio.resample import Resampler
 from voxface.bundle import WindowSpec, load_bundle
@@ -209,6 +212,23 @@ def test_a_torch_module_is_run_as_the_original_runs_it() -> None:
         assert frames[:, 61:].any() == (outputs == 68)
     with pytest.raises(UsageError, match="gives 60 values"):
         process_audio_features(features, torch.nn.Linear(256, 60))
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_with_compat_bytes_become_the_originals_numbers() -> None:
+    """From a WAV to the frames, each step as it is known of the original, slowly: the same numbers to 1e-4."""
+    from voxface.models.transformer import Transformer, TransformerConfig, on_arrays
+
+    sound = speech_and_noise(2.4, 88_200)
+    net = Transformer(TransformerConfig(256, hidden=32, heads=4, layers=1, feedforward=32))
+    expected = original(recipe(FeatureSpec("mfcc", 256), sound).astype(np.float32), on_arrays(net), ORIGINAL)
+    expected[:, :61] /= 100
+    expected[:6] *= np.linspace(0, 1, 6)[:, None]
+    expected[:, [*range(5), *range(7, 12), *range(51, 61)]] = 0  # blinks and gaze, tongue, head and eyes
+    found = process_audio_features(
+        extract_audio_features(wav(sound, 88_200, "FLOAT"), width=256), net, compat=True, all_columns=True
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 BAD_FEATURES: dict[str, tuple[Callable[[], object], str]] = {
