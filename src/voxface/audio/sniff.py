@@ -37,6 +37,7 @@ class Kind:
 
 
 WAV = Kind("WAV", sound=True)
+UNKNOWN = Kind("in no known sound format")
 
 _W64 = bytes.fromhex("72696666 2e91cf11 a5d628db 04c10000")  # "riff" as the GUID of Sony Wave64
 _ASF = bytes.fromhex("3026b275 8e66cf11 a6d900aa 0062ce6c")
@@ -108,7 +109,7 @@ def what_is(head: bytes) -> Kind:
         return Kind(BARE_AAC, track=True)
     if any(len(head) > at + size and head[at] == head[at + size] == 0x47 for at, size in ((0, 188), (4, 192))):
         return Kind("an MPEG transport stream", track=True)
-    return _text(head) or Kind("in no known sound format")
+    return _text(head) or UNKNOWN
 
 
 def _riff(head: bytes) -> Kind | None:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
 from voxface.audio.decode import RawFormat, open_audio
 from voxface.audio.features import FEATURES, FeatureSpec
+from voxface.audio.handle import open_handle, read_exactly
 from voxface.audio.mix import mono_blocks
 from voxface.audio.resample import Resampler
-from voxface.audio.sniff import HEAD_BYTES, what_is
-from voxface.errors import AudioEmptyError, AudioFormatError, AudioTruncatedError, InputError, UsageError
+from voxface.audio.sniff import HEAD_BYTES, UNKNOWN, what_is
+from voxface.errors import AudioEmptyError, AudioFormatError, AudioTruncatedError, UsageError
 from voxface.stream import Array, run_whole
 
 Sound = bytes | str | Path | Array
 WIDTH = 78
 """Numbers a frame of the shipped model, `neurosync-small`."""
-
-_BINARY = "in no known sound format"
 
 
 def extract_audio_features(
@@ -44,23 +45,24 @@ def extract_audio_features(
     Returns: (frames, width) float32; frames = ceil((1 + n // 735) / 2) for n samples at 88.2 kHz.
     Raises: VoxfaceError: no sound, too short (83 ms are needed), too long, or arguments that contradict each other.
     """
-    feature = feature or _feature(WIDTH if width is None else width)
+    feature = _feature(feature, width)
     if isinstance(source, np.ndarray):
         samples, rate_hz, raw = _of_array(source, sample_rate)
     else:
-        samples, rate_hz, raw = _decoded(source, sample_rate, raw_pcm, max_duration_s)
+        file = source if isinstance(source, bytes) else Path(source)
+        samples, rate_hz, raw = _decoded(file, sample_rate, raw_pcm, max_duration_s)
     return feature.whole(run_whole(Resampler(rate_hz, feature.sample_rate_hz), samples), normalise=not raw)
 
 
-def _feature(width: int) -> FeatureSpec:
-    widths = FEATURES["mfcc"].widths
-    if width not in widths:
+def _feature(feature: FeatureSpec | None, width: int | None) -> FeatureSpec:
+    widths = FEATURES["mfcc"].widths if feature is None else (feature.rows,)
+    if width is not None and width not in widths:
         raise UsageError(f"width is one of {', '.join(map(str, widths))}; got {width}.")
-    return FeatureSpec("mfcc", width)
+    return feature or FeatureSpec("mfcc", width or WIDTH)
 
 
 def _decoded(
-    source: bytes | str | Path,
+    source: bytes | Path,
     sample_rate: int | None,
     raw_pcm: str | RawFormat | None,
     max_duration_s: float | None,
@@ -76,40 +78,26 @@ def _decoded(
         return np.concatenate(list(audio.blocks())), audio.rate_hz, raw is not None
 
 
-def _bare(source: bytes | str | Path, form: RawFormat | None) -> RawFormat | None:
+def _bare(source: bytes | Path, form: RawFormat | None) -> RawFormat | None:
     """How to read what is no known sound; None for what is one, and for what is known to be something else.
 
     Raises: AudioFormatError: no known sound, and nothing says what it is. AudioTruncatedError: no whole samples.
     """
-    head, size = _start(source)
-    kind = what_is(head)
-    if kind.name != _BINARY or not size:
+    with closing(open_handle(source)) as handle:
+        kind = what_is(read_exactly(handle.file, HEAD_BYTES))
+        size, name = handle.file.seek(0, io.SEEK_END), handle.name
+    if kind is not UNKNOWN or not size:
         return None
     if form is None:
         hint = "If these are bare samples, say how they are written: raw_pcm='s16le:22050:1' (--raw-pcm s16le:22050:1)."
-        raise AudioFormatError(f"{_name(source)}: {size:,} bytes {_BINARY}.", hint=hint, source=_name(source))
+        raise AudioFormatError(f"{name}: {size:,} bytes {kind.name}.", hint=hint, source=name)
     if size % form.frame_bytes:
         raise AudioTruncatedError(
-            f"{_name(source)}: {size:,} bytes make no whole number of samples of {form.frame_bytes} bytes.",
+            f"{name}: {size:,} bytes make no whole number of samples of {form.frame_bytes} bytes.",
             hint="Send all of them, or another --raw-pcm.",
-            source=_name(source),
+            source=name,
         )
     return form
-
-
-def _start(source: bytes | str | Path) -> tuple[bytes, int]:
-    """The first bytes of a source, and how many it has."""
-    if isinstance(source, bytes):
-        return source[:HEAD_BYTES], len(source)
-    try:
-        with open(source, "rb") as file:
-            return file.read(HEAD_BYTES), Path(source).stat().st_size
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {source}: {error}.", source=str(source)) from error
-
-
-def _name(source: object) -> str:
-    return "audio bytes" if isinstance(source, bytes) else str(source)
 
 
 def _of_array(samples: Array, sample_rate: int | None) -> tuple[Array, int, bool]:
