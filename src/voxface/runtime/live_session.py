@@ -1,0 +1,386 @@
+"""One live voice: sound of any rate pushed in, frames pulled out, all on one clock that counts samples and frames."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from voxface.errors import LimitError, UsageError
+from voxface.face.axes import lengths
+from voxface.face.clip import FaceClip
+from voxface.face.rig import ARKIT
+from voxface.runtime.events import ease
+from voxface.runtime.feeling import Feeling
+from voxface.runtime.idle import Idle
+from voxface.runtime.polish import Polish
+from voxface.runtime.session import Session
+from voxface.stream import Array
+from voxface.timebase import exact_rate, frame_count, frame_time_s
+
+if TYPE_CHECKING:
+    from voxface.runtime.engine import Engine
+
+INTERRUPT_S, EASE_OUT_S = 0.12, 0.2
+"""How long a face takes to come to rest after an interrupt, and after the last sound (faults.md §3)."""
+
+MARGIN_S = 0.06
+"""Sound may be late by so much before silence stands in for it: what a network or a sound card varies by."""
+
+MOST_WAITING_S = 60.0
+"""Sound that may be pushed and not yet shown; a voice of text-to-speech comes many seconds at once."""
+
+_BY_DEFAULT, _AS_HEARD = Idle(), Feeling()
+_NO_SOUND = np.zeros(0, np.float32)
+
+
+class Frames(NamedTuple):
+    """Faces over ARKIT: (n, 52) weights, (n, 7) head or None, (n, 7) emotion or None; all float32."""
+
+    weights: Array
+    head: Array | None
+    emotion: Array | None
+
+    def part(self, frames: slice) -> Frames:
+        head, emotion = (values if values is None else values[frames] for values in self[1:])
+        return Frames(self.weights[frames], head, emotion)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Frames]) -> Frames:
+        whole = (None if columns[0] is None else np.concatenate(columns) for columns in zip(*parts, strict=True))
+        return cls(*whole)  # type: ignore[arg-type]  # weights are never None
+
+
+@dataclass(eq=False)
+class Segment:
+    """Sound from a clean state up to its end, an interrupt or an ease; frame k of it is frame `first + k` of the clock.
+
+    ease: so many frames lead from the face before it to its own; 0: none do
+    waiting: sound that the engine has not yet taken · heard: samples so far · ended: no more will come
+    made: frames that the engine has given back
+    """
+
+    first: int
+    ease: int = 0
+    waiting: deque[Array] = field(default_factory=deque)
+    heard: int = 0
+    ended: bool = False
+    made: int = 0
+
+    def put(self, samples: Array) -> None:
+        self.waiting.append(samples)
+        self.heard += len(samples)
+
+    def get(self, most: int) -> Array:
+        """Up to `most` of the samples that wait."""
+        blocks, missing = [_NO_SOUND], most
+        while self.waiting and missing:
+            block = self.waiting.popleft()
+            if len(block) > missing:
+                self.waiting.appendleft(block[missing:])
+            blocks.append(block[:missing])
+            missing -= len(blocks[-1])
+        return blocks[1] if len(blocks) == 2 else np.concatenate(blocks)
+
+
+class Job(NamedTuple):
+    """What the engine is to do: a segment's next (n,) samples, and whether they are its last."""
+
+    segment: Segment
+    samples: Array
+    last: bool
+
+
+class LiveSession:
+    """One voice of an `Engine`: push sound, pull frames. Every method may be called from any thread; only `finish`
+    waits.
+
+    Frame k stands at k / fps seconds of the session's clock, which counts the samples pushed. After `interrupt` the
+    clock goes on where the frames that were given end.
+
+    Args:
+        engine: who computes.
+        rate_hz: of the samples.
+        fps: of the frames.
+        polish, idle, emotion: as Session; None for idle or emotion: without.
+        notify: called whenever frames have become ready or the session is done, from the engine's thread: let it only
+            pass the word, as `lambda: loop.call_soon_threadsafe(event.set)`.
+        ease_out: after the last sound the face comes to rest within 200 ms more.
+        first_frame: number at which the clock begins.
+    Raises: LimitError: the engine has as many sessions as it may have. UsageError: its bundle cannot stream.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        rate_hz: int,
+        fps: float = 60.0,
+        *,
+        polish: Polish | None = None,
+        idle: Idle | None = _BY_DEFAULT,
+        emotion: Feeling | None = _AS_HEARD,
+        notify: Callable[[], None] | None = None,
+        ease_out: bool = True,
+        first_frame: int = 0,
+    ) -> None:
+        self.engine, self.rate_hz, self.fps = engine, rate_hz, fps
+        self.parts = Session(engine.animator, rate_hz, fps, polish, idle, emotion)
+        wide = (len(ARKIT), 7 * self.parts.has_head, 7 * self.parts.has_emotion)
+        self._nothing = Frames(*(np.zeros((0, count), np.float32) if count else None for count in wide))  # type: ignore
+        self.given = self._next = first_frame
+        self.state: Any = None  # the engine's own
+        self._notify, self._ease_out = notify, ease_out
+        self._change = threading.Condition()
+        self._segments, self._ready = deque([Segment(first_frame)]), deque[Frames]()
+        self._before: Frames | None = None  # the last frame made, or after an interrupt the last given
+        self._given: Frames | None = None
+        self._failed: Exception | None = None
+        self._closed = False
+        engine.admit(self)
+
+    # -- what its user calls ------------------------------------------------------------------------------------------
+
+    @property
+    def latency_ms(self) -> float:
+        """How long after a sound its face is known, at most, if the engine has time (SPEC C7)."""
+        return self.parts.latency_ms + self.engine.deadline_ms
+
+    @property
+    def heard(self) -> int:
+        """Samples on the clock: where the next pushed sample will stand."""
+        with self._change:
+            return self._heard()
+
+    @property
+    def room(self) -> int:
+        """Samples that may be pushed now."""
+        with self._change:
+            return self._room()
+
+    @property
+    def ready(self) -> int:
+        """Frames that may be pulled now."""
+        with self._change:
+            return self._next - self.given
+
+    @property
+    def done(self) -> bool:
+        """Whether it has been ended and all frames have become ready."""
+        with self._change:
+            return not self._segments
+
+    def push(self, samples: Array) -> None:
+        """Take (n,) float32 samples, any n.
+
+        Raises: LimitError: more than `room`; nothing of it is taken. UsageError: not (n,), or after `end`.
+        """
+        samples = np.array(samples, np.float32)  # a copy: the caller may use the memory again
+        if samples.ndim != 1:
+            raise UsageError(f"sound is pushed as (n,) samples; got {samples.shape}.", hint="Mix channels to one.")
+        if not np.isfinite(samples).all():
+            samples = np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)
+        with self._change:
+            self._take(samples)
+        self.engine.wake(self)
+
+    def fill(self, clock_s: float) -> int:
+        """Say that `clock_s` seconds of the clock have passed: sound that is late by more than MARGIN_S is silence.
+
+        Real sound that comes later stands behind that silence. Returns: samples of silence.
+        """
+        with self._change:
+            late = round(clock_s * self.rate_hz) - self._heard()
+            if late <= MARGIN_S * self.rate_hz or not self._open():
+                return 0
+            late = min(late, self._room())
+            self._take(np.zeros(late, np.float32))
+        self.engine.wake(self)
+        return late
+
+    def pull(self, until_s: float | None = None) -> FaceClip:
+        """The frames that are ready and were not given, maybe none; with `until_s` only those before that second.
+
+        The first has the number `given` had before. Raises: what went wrong in the engine.
+        """
+        with self._change:
+            if self._failed:
+                raise self._failed
+            most = self._next - self.given
+            if until_s is not None:
+                most = min(most, max(0, frame_count_before(until_s, self.fps) - self.given))
+            frames, first = self._pop(most), self.given
+            self.given += most
+            if most:
+                self._given = frames.part(slice(-1, None))
+        return self._clip(frames, first)
+
+    def interrupt(self) -> int:
+        """Forget what was pushed and not yet given. The face comes to rest within INTERRUPT_S, idle motion goes on, and
+        sound pushed from now on is heard as by a new session; it begins on the clock where the ease ends (`heard`).
+
+        Returns: the number of the first frame after the interrupt; the next to be given.
+        """
+        with self._change:
+            if self._closed or not self._open():
+                return self.given
+            frames = int(INTERRUPT_S * exact_rate(self.fps)) if self._given else 0
+            self._ready.clear()
+            self._segments.clear()
+            self._next, self._before = self.given, self._given
+            if frames:
+                self._segments.append(self._rest(self.given, max(1, frames)))
+            self._segments.append(Segment(self.given + max(1, frames) if frames else self.given))
+        self.engine.wake(self)
+        return self.given
+
+    def end(self) -> None:
+        """No more sound will come. `done` says when the last frames are ready."""
+        with self._change:
+            if not self._open():
+                return
+            last = self._segments[-1]
+            last.ended = True
+            count = frame_count(last.heard, self.rate_hz, self.fps)
+            if self._ease_out and count:
+                self._segments.append(self._rest(last.first + count, max(1, int(EASE_OUT_S * exact_rate(self.fps)))))
+        self.engine.wake(self)
+
+    def finish(self, timeout_s: float | None = None) -> FaceClip:
+        """End, wait for the last frames, give them, close. Raises: LimitError: they did not come within `timeout_s`."""
+        self.end()
+        with self._change:
+            ready = self._change.wait_for(lambda: not self._segments or self._failed or self._closed, timeout_s)
+        if not ready:
+            raise LimitError(f"the last frames did not come within {timeout_s} s.", hint="Run fewer sessions at once.")
+        clip = self.pull()
+        self.close()
+        return clip
+
+    def close(self) -> None:
+        """Leave the engine; what was not pulled is lost."""
+        with self._change:
+            self._closed = True
+            self._segments.clear()
+            self._ready.clear()
+            self._next = self.given
+            self._change.notify_all()
+        self.engine.dismiss(self)
+
+    # -- what the engine calls ----------------------------------------------------------------------------------------
+
+    def take(self, most_s: float) -> Job | None:
+        """The next piece of work, at most so many seconds of sound, or None."""
+        with self._change:
+            if self._closed or not self._segments:
+                return None
+            segment = self._segments[0]
+            if not segment.waiting and not segment.ended:
+                return None
+            samples = segment.get(int(most_s * self.rate_hz))
+            return Job(segment, samples, segment.ended and not segment.waiting)
+
+    def put(self, job: Job, frames: Frames) -> None:
+        """The frames of a job; forgotten if an interrupt came in between."""
+        with self._change:
+            if not self._segments or self._segments[0] is not job.segment:
+                return
+            segment, count = job.segment, len(frames.weights)
+            if count:
+                frames = self._eased(segment, frames)
+                segment.made += count
+                self._next += count
+                self._ready.append(frames)
+                self._before = self._before if segment.made < segment.ease else frames.part(slice(-1, None))
+            if job.last:
+                self._before = frames.part(slice(-1, None)) if count else self._before
+                self._segments.popleft()
+            self._change.notify_all()
+        if self._notify and (count or job.last):
+            self._notify()
+
+    def fail(self, error: Exception) -> None:
+        """The engine cannot go on with this session."""
+        with self._change:
+            self._failed = error
+            self._segments.clear()
+            self._change.notify_all()
+        if self._notify:
+            self._notify()
+
+    # -- inside; the lock is held -------------------------------------------------------------------------------------
+
+    def _open(self) -> bool:
+        return bool(self._segments) and not self._segments[-1].ended
+
+    def _heard(self) -> int:
+        if not self._segments:
+            return frame_sample(self._next, self.rate_hz, self.fps)
+        last = self._segments[-1]
+        return frame_sample(last.first, self.rate_hz, self.fps) + last.heard
+
+    def _room(self) -> int:
+        shown = frame_sample(self.given, self.rate_hz, self.fps)
+        return max(0, int(MOST_WAITING_S * self.rate_hz) - (self._heard() - shown))
+
+    def _take(self, samples: Array) -> None:
+        if self._failed:
+            raise self._failed
+        if not self._open():
+            raise UsageError("sound was pushed after the end of the session.", hint="Open a new session.")
+        if len(samples) > self._room():
+            raise LimitError(
+                f"{len(samples)} samples were pushed where {self._room()} may wait.",
+                hint=f"Pull frames as they become ready; at most {MOST_WAITING_S:g} s of sound may wait to be shown.",
+            )
+        self._segments[-1].put(samples)
+
+    def _rest(self, first: int, frames: int) -> Segment:
+        """Silence for so many frames, in which the face before it comes to rest."""
+        segment = Segment(first, ease=frames, ended=True)
+        segment.put(np.zeros(int(frames * self.rate_hz / exact_rate(self.fps)), np.float32))
+        return segment
+
+    def _eased(self, segment: Segment, frames: Frames) -> Frames:
+        """Frames of the segment, as far as they still come from the face before it."""
+        if segment.made >= segment.ease or self._before is None:
+            return frames
+        number = segment.made + 1 + np.arange(len(frames.weights))
+        way = ease(number / segment.ease).astype(np.float32)[:, None]
+        mixed = [
+            own if own is None or before is None else way * own + (1 - way) * before
+            for own, before in zip(frames, self._before, strict=True)
+        ]
+        if mixed[1] is not None:
+            mixed[1][:, 3:] /= lengths(mixed[1][:, 3:])[:, None]
+        return Frames(*mixed)  # type: ignore[arg-type]  # weights are never None
+
+    def _pop(self, most: int) -> Frames:
+        """Exactly `most` frames of those that are ready."""
+        parts, missing = [], most
+        while missing:
+            frames = self._ready.popleft()
+            parts.append(frames.part(slice(0, missing)))
+            if len(frames.weights) > missing:
+                self._ready.appendleft(frames.part(slice(missing, None)))
+            missing -= len(parts[-1].weights)
+        if len(parts) == 1:
+            return parts[0]
+        return Frames.joined([self._nothing, *parts])
+
+    def _clip(self, frames: Frames, first: int) -> FaceClip:
+        weights, head, emotion = frames
+        return FaceClip(weights, ARKIT, self.fps, frame_time_s(first, self.fps), head=head, emotion=emotion)
+
+
+def frame_sample(frame: int, rate_hz: int, fps: float) -> int:
+    """The sample nearest to where a frame stands."""
+    return round(frame * rate_hz / exact_rate(fps))
+
+
+def frame_count_before(seconds: float, fps: float) -> int:
+    """Frames k with k / fps < seconds."""
+    return max(0, -int(-seconds * float(exact_rate(fps)) // 1))
