@@ -16,6 +16,7 @@ from voxface.bundle import Bundle, load_bundle
 from voxface.errors import CheckpointError, UsageError
 from voxface.runtime.emotion import EmotionTrack
 from voxface.runtime.net import Net
+from voxface.stream import run_whole
 from voxface.training.checkpoint import BEST_NAME, FILE_NAME, load_checkpoint, under
 from voxface.training.clip_table import clip_table
 from voxface.training.clips import make_clip
@@ -44,7 +45,7 @@ def train(request: TrainRequest, report: Callable[[int, int, dict[str, float]], 
     if path.exists():
         restore(run, recipe, path)
     found = gather(request.datasets, faces, request.sounds, None, request.rest_minutes, request.threads)
-    speech = speech_table(found.recordings, EmotionTrack(Net(feelings)).whole, request.folder / "speech")
+    speech = speech_table(found.recordings, partial(run_whole, EmotionTrack(Net(feelings))), request.folder / "speech")
     make = partial(make_clip, speech, recipe.clips, recipe.feature, recipe.seed)
     clips = clip_table(make, recipe.files, request.folder / "clips")
     heard = [judged(recording, recipe.feature) for recording in found.held_out]

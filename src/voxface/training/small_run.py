@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,7 +37,7 @@ from voxface.training.checkpoint import (
 from voxface.training.clip_table import ClipTable
 from voxface.training.clips import at_frames
 from voxface.training.log import TrainingLog
-from voxface.training.losses import column_scale, total, with_gap
+from voxface.training.losses import LossSpec, column_scale, total, with_gap
 from voxface.training.small_net import MASK, SmallFace, SmallRecipe, small_terms
 from voxface.training.step import cosine_rate
 from voxface.training.stop import stop_requested
@@ -56,20 +55,13 @@ class Judged(NamedTuple):
     speech: Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Material:
     """What stays the same in a run: clips to learn from, recordings to judge on, what is to be said of them."""
 
     clips: ClipTable
     judged: Sequence[Judged]
     about: Mapping[str, Any]
-
-    @cached_property
-    def scale(self) -> Tensor:
-        """(60,) of losses.column_scale, over the clips of the first ten minutes."""
-        targets = with_gap(torch.from_numpy(self.clips.columns[1][:36_000].astype(np.float32))).numpy()
-        mask = np.broadcast_to(np.array(MASK), targets.shape)
-        return torch.from_numpy(column_scale(lambda: [(targets, mask)], SmallRecipe().loss))
 
 
 @dataclass
@@ -100,9 +92,10 @@ def learn(
     report: Callable[[int, int, dict[str, float]], None],
 ) -> None:
     """Go on to the recipe's last step. Raises: KeyboardInterrupt: a signal came; a checkpoint was written."""
+    scale = scale_of(material.clips, recipe.loss)
     with stop_requested() as asked, TrainingLog(folder, run.step) as log:
         while run.step < recipe.steps and not asked:
-            values = one_step(run, recipe, material)
+            values = one_step(run, recipe, material.clips, scale)
             log.step(run.step, values)
             if run.step % recipe.validate_every == 0 or run.step == recipe.steps:
                 run.validated = validate(run.mean, recipe, material.judged)
@@ -116,14 +109,21 @@ def learn(
         raise KeyboardInterrupt
 
 
-def one_step(run: Run, recipe: SmallRecipe, material: Material) -> dict[str, float]:
+def scale_of(clips: ClipTable, spec: LossSpec) -> Tensor:
+    """(60,) of losses.column_scale, over the first ten minutes."""
+    targets = with_gap(torch.from_numpy(clips.columns[1][:36_000].astype(np.float32))).numpy()
+    mask = np.broadcast_to(np.array(MASK), targets.shape)
+    return torch.from_numpy(column_scale(lambda: [(targets, mask)], spec))
+
+
+def one_step(run: Run, recipe: SmallRecipe, clips: ClipTable, scale: Tensor) -> dict[str, float]:
     """Learn from the crops of this step, which depend on its number only; what is not finite changes nothing."""
-    rows, weights, emotion = crops(recipe, material.clips, run.step)
+    rows, weights, emotion = crops(recipe, clips, run.step)
     rate = cosine_rate(recipe.learning_rate, run.step, recipe.warmup_steps, recipe.steps)
     for group in run.optimizer.param_groups:
         group["lr"] = rate
     run.net.train()
-    terms = small_terms(run.net(rows), weights, emotion, material.scale, recipe.loss, recipe.emotion_share)
+    terms = small_terms(run.net(rows), weights, emotion, scale, recipe.loss, recipe.emotion_share)
     loss = total(terms, torch.stack([term.share for term in terms]))
     run.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
