@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from voxface.models.tcn import MEL_BANDS, input_affine
+from voxface.timebase import ROW_RATE_HZ
 
 States = tuple[Tensor, Tensor]
 
@@ -31,15 +32,18 @@ class EmotionConfig:
     memory_s:    time constant with which the sums forget
     doubt_s:     so many seconds of voice must be remembered for the answer to be half what the voice says and half
                  neutral: a short sound proves little, and in silence the face calms down
-    change_rows: liveliness is the mean absolute change over so many rows; that of cepstra and loudness from row to row
-                 too
+    every:       it looks at every so many-th row of a call, from the first on, and holds what it says in between; so
+                 calls begin at multiples of it
+    slow:        liveliness is the mean absolute change from one row that it looks at to the next; that of cepstra and
+                 loudness over so many of them too
     features, emotions: numbers per row in and out
     """
 
     cepstra: int = 26
     memory_s: float = 2.5
     doubt_s: float = 0.05
-    change_rows: int = 4
+    every: int = 4
+    slow: int = 4
     features: int = 83
     emotions: int = 7
 
@@ -55,13 +59,18 @@ class EmotionConfig:
 
     @property
     def statistics(self) -> int:
-        """Means, spreads, changes over change_rows, and from row to row."""
+        """Means, spreads, quick changes, and the slow ones of all but the mel bands."""
         return 3 * self.columns + self.columns - MEL_BANDS
 
     @property
     def state_shapes(self) -> tuple[tuple[int, int], ...]:
         """(rows, width) of each state: the columns of the last rows, and the sums."""
-        return (self.change_rows, self.columns), (1, self.statistics + 1)
+        return (self.slow, self.columns), (1, self.statistics + 1)
+
+    @property
+    def fall(self) -> float:
+        """How much the sums forget from one row that it looks at to the next, in e-folds."""
+        return self.every / (ROW_RATE_HZ * self.memory_s)
 
 
 class EmotionNet(nn.Module):
@@ -106,7 +115,8 @@ class EmotionNet(nn.Module):
         before, sums, statistics, voice = self.statistics(rows, before, sums)
         said = torch.softmax(self.logits(statistics), dim=-1)
         sure = voice / (voice + self.config.doubt)
-        return sure * said + (1 - sure) * self.calm, before, sums
+        answer = sure * said + (1 - sure) * self.calm
+        return answer.repeat_interleave(self.config.every, dim=1)[:, : rows.shape[1]], before, sums
 
     def logits(self, statistics: Tensor) -> Tensor:
         """(..., statistics) -> (..., emotions)."""
@@ -114,15 +124,16 @@ class EmotionNet(nn.Module):
         return out
 
     def statistics(self, rows: Tensor, before: Tensor, sums: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(batch, n, 83) rows and the states -> new states, (batch, n, statistics), (batch, n, 1) the share
-        of the memory that is voice."""
+        """(batch, n, 83) rows and the states -> new states; for every `every`-th row (batch, m, statistics), and
+        (batch, m, 1) the share of the memory that is voice."""
+        rows = rows[:, :: self.config.every]
         columns = self._columns(rows)
         heard = torch.cat([before, columns], dim=1)
-        count, reach = rows.shape[1], self.config.change_rows
-        slow = (columns - heard[:, :count]).abs()
-        quick = (columns - heard[:, reach - 1 : reach - 1 + count])[..., MEL_BANDS:].abs()
+        count, last = rows.shape[1], self.config.slow - 1
+        quick = (columns - heard[:, last : last + count]).abs()
+        slow = (columns - heard[:, :count])[..., MEL_BANDS:].abs()
         voice = rows[..., _VOICE : _VOICE + 1]
-        parts = torch.cat([columns, columns * columns, slow, quick, torch.ones_like(voice)], dim=-1) * voice
+        parts = torch.cat([columns, columns * columns, quick, slow, torch.ones_like(voice)], dim=-1) * voice
         running = self._forgetting(parts, sums)
         share = running[..., -1:]
         means = running[..., :-1] / share.clamp_min(_LEAST_VOICE)
@@ -144,9 +155,9 @@ class EmotionNet(nn.Module):
         """
         count = torch.arange(parts.shape[1], dtype=torch.float32)
         age = count[:, None] - count
-        fall = -1 / (100 * self.config.memory_s)  # per row, in e-folds
-        left = torch.exp(fall * age.clamp_min(0)) * (age >= 0).to(parts) * (1 - math.exp(fall))
-        return left @ parts + torch.exp(fall * (count + 1))[:, None] * sums
+        fall = self.config.fall
+        left = torch.exp(-fall * age.clamp_min(0)) * (age >= 0).to(parts) * (1 - math.exp(-fall))
+        return left @ parts + torch.exp(-fall * (count + 1))[:, None] * sums
 
 
 def _cosines(count: int) -> Tensor:

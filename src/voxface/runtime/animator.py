@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from voxface.audio.features import ROW_WIDTHS, FeatureSpec
 from voxface.bundle import Bundle
 from voxface.errors import UsageError
 from voxface.runtime.net import Net, States
@@ -45,8 +47,16 @@ class Animator:
             )
         self.bundle = bundle
         self.net = Net(bundle, threads)
-        self.features = bundle.feature.extractor()
+        self.feature = self._widened(bundle.feature)
+        self.features = self.feature.extractor()
         self.channels = tuple(name for out in bundle.outputs for name in out.channels)
+
+    @staticmethod
+    def _widened(feature: FeatureSpec) -> FeatureSpec:
+        """With loudness, crossings and voice behind the mels: they cost next to nothing where there is a level control,
+        which looks at the first and the last anyway."""
+        narrow = feature.kind == "logmel" and feature.level is not None
+        return replace(feature, rows=ROW_WIDTHS[-1]) if narrow else feature
 
     def start(self) -> AnimatorState:
         """Before the first sample the net has heard silence."""
@@ -57,26 +67,35 @@ class Animator:
         """The net on silence, for longer than it can remember: its states, even behind one another, hold no more."""
         remembered = sum(state.shape[1] for state in self.bundle.states)
         silence = run_whole(self.features, np.zeros((remembered + 1) * ROW_HOP, np.float32))
-        return self.net.step(self.net.start(), silence[None])[0]
+        return self.net.step(self.net.start(), silence[None, :, : self.bundle.feature.rows])[0]
 
     def step(self, state: AnimatorState, samples: Array) -> tuple[AnimatorState, Array]:
         """Take (n,) samples; give (new state, (rows, channels) float32)."""
-        features, rows = self.features.step(state.features, samples)
-        net, face = self._run(state.net, rows)
-        skip = min(state.skip, len(face))
-        return AnimatorState(features, net, state.skip - skip), face[skip:]
+        state, face, _ = self.hear(state, samples)
+        return state, face
 
     def finish(self, state: AnimatorState) -> Array:
         """The last rows: silence follows the sound, for as long as the net looks ahead."""
-        ahead = np.zeros(self.bundle.look_ahead_rows * ROW_HOP, np.float32)
-        state, face = self.step(state, ahead)
-        rest = self._run(state.net, self.features.finish(state.features))[1]
-        return np.concatenate([face, rest[state.skip :]])
+        return self.hear_end(state)[0]
+
+    def hear(self, state: AnimatorState, samples: Array) -> tuple[AnimatorState, Array, Array]:
+        """What `step` gives, and the rows of `feature` that it is made of, for others who need them."""
+        features, rows = self.features.step(state.features, samples)
+        net, face = self._run(state.net, rows)
+        skip = min(state.skip, len(face))
+        return AnimatorState(features, net, state.skip - skip), face[skip:], rows
+
+    def hear_end(self, state: AnimatorState) -> tuple[Array, Array]:
+        """What `finish` gives, and the rows that it is made of."""
+        state, face, rows = self.hear(state, np.zeros(self.bundle.look_ahead_rows * ROW_HOP, np.float32))
+        last = self.features.finish(state.features)
+        rest = self._run(state.net, last)[1]
+        return np.concatenate([face, rest[state.skip :]]), np.concatenate([rows, last])
 
     def _run(self, states: States, rows: Array) -> tuple[States, Array]:
         parts = []
         for at in range(0, len(rows), _BLOCK):
-            states, found = self.net.step(states, rows[None, at : at + _BLOCK])
+            states, found = self.net.step(states, rows[None, at : at + _BLOCK, : self.bundle.feature.rows])
             parts.append(np.concatenate([found[out.name][0] for out in self.bundle.outputs], axis=1))
         if len(parts) == 1:
             return states, parts[0]

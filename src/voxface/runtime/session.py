@@ -67,6 +67,7 @@ class Session:
         self._show = feeling.over(self._rig) if feeling else None
         self._rig = self._show.channels if self._show else self._rig
         self._track = EmotionTrack(open_emotion(), self.bundle.look_ahead_rows) if feeling and feeling.heard else None
+        self._shares = self._track is not None and self._track.net.bundle.feature == animator.feature
         self.has_head, self.has_emotion = HEAD[0] in drives + free, feeling is not None
         self._channels = self._rig + HEAD * self.has_head
         known = [name if name in drives else "" for name in animator.channels] + list(free) + ["still"]
@@ -92,9 +93,9 @@ class Session:
     def step(self, state: SessionState, samples: Array) -> tuple[SessionState, FaceClip]:
         """Take (n,) float32 samples at rate_hz, any n; give (new state, the frames that are ready, maybe none)."""
         resampler, at_16k = self.resampler.step(state.resampler, samples)
-        animator, rows = self.animator.step(state.animator, at_16k)
+        animator, rows, heard = self.animator.hear(state.animator, at_16k)
         motion, moved = _step(self._motion, state.motion, at_16k)
-        emotion, felt = _step(self._track, state.emotion, at_16k)
+        emotion, felt = self._feel(state.emotion, at_16k, heard)
         pacer, frames = self._pacer.step(state.pacer, self._face(rows, moved, felt))
         after = SessionState(resampler, animator, motion, emotion, pacer, state.heard + len(samples))
         return after, self._clip(frames, state.pacer.next)
@@ -102,14 +103,23 @@ class Session:
     def finish(self, state: SessionState) -> FaceClip:
         """The last frames, up to the end of the sound."""
         at_16k = self.resampler.finish(state.resampler)
-        animator, rows = self.animator.step(state.animator, at_16k)
-        rows = np.concatenate([rows, self.animator.finish(animator)])
+        animator, rows, heard = self.animator.hear(state.animator, at_16k)
         moved = _finish(self._motion, state.motion, at_16k)
-        felt = _finish(self._track, state.emotion, at_16k)
+        rest, last = self.animator.hear_end(animator)
+        rows, heard = np.concatenate([rows, rest]), np.concatenate([heard, last])
+        felt = (
+            self._feel(state.emotion, at_16k, heard)[1] if self._shares else _finish(self._track, state.emotion, at_16k)
+        )
         pacer, frames = self._pacer.step(state.pacer, self._face(rows, moved, felt))
         total = frame_count(state.heard, self.rate_hz, self.fps)
         frames = np.concatenate([frames, self._pacer.finish(pacer, total)])
         return self._clip(frames[: total - state.pacer.next], state.pacer.next)
+
+    def _feel(self, state: TrackState | None, at_16k: Array, heard: Array) -> tuple[TrackState | None, Array | None]:
+        """The rows of emotion: from the animator's rows where both hear the same, else from the sound."""
+        if self._track and state and self._shares:
+            return self._track.follow(state, heard)
+        return _step(self._track, state, at_16k)
 
     def _face(self, rows: Array, moved: Array | None, felt: Array | None) -> Array:
         """(n, animator's channels), idle motion, emotion -> (n, the session's channels, maybe emotions)."""

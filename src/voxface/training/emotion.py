@@ -23,6 +23,7 @@ from voxface.dataset.dataset import load_dataset
 from voxface.errors import UsageError
 from voxface.face.rig import EMOTIONS
 from voxface.models.emotion import EmotionConfig, EmotionNet
+from voxface.runtime.prosody import TICK_ROWS
 from voxface.stream import Array, run_whole
 from voxface.training.checkpoint import FILE_NAME, CheckpointHeader, load_checkpoint, save_checkpoint, under
 from voxface.training.emodb import LETTERS, Acted, acted
@@ -42,6 +43,7 @@ Report = Callable[[int, int, dict[str, float]], None]
 class EmotionRecipe:
     """How to train.
 
+    feature:    as the mouth's bundles have it, so that a session computes it once
     vary:       how the sentences are varied
     calm:       so many recordings of each dataset are examples of Neutral
     calm_share: how much they count together, an emotion counting 1
@@ -49,8 +51,8 @@ class EmotionRecipe:
     """
 
     name: str = "emotion"
-    config: EmotionConfig = field(default_factory=EmotionConfig)
-    feature: FeatureSpec = field(default_factory=lambda: FeatureSpec(rows=83, level=LevelSpec()))
+    config: EmotionConfig = field(default_factory=lambda: EmotionConfig(every=TICK_ROWS))
+    feature: FeatureSpec = field(default_factory=lambda: FeatureSpec(rows=83, level=LevelSpec(free_db=6.0)))
     vary: VarySpec = field(default_factory=VarySpec)
     calm: int = 100
     calm_share: float = 1.0

@@ -33,7 +33,7 @@ class VarySpec:
     gain_db:    louder or softer
     rows:       what is done to the rows: slope of the spectrum, small shifts of pitch
     sure_s:     a moment by which so much voice is remembered counts half
-    first_row, every: statistics are taken every so many rows, from that row on
+    first, every: of the rows that the net looks at, statistics are taken of every so many-th, from that one on
     """
 
     times: int = 8
@@ -46,8 +46,8 @@ class VarySpec:
     gain_db: tuple[float, float] = (-20.0, 3.0)
     rows: AugmentSpec = _ROWS
     sure_s: float = 0.5
-    first_row: int = 30
-    every: int = 15
+    first: int = 8
+    every: int = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +94,7 @@ def examples_of(
             rows = augment(rows[None], vary.rows, feature, random)[0] if time else rows[None]
             with torch.no_grad():
                 heard = net.statistics(torch.from_numpy(rows), *net.start())[2:]
-            found, share = (value[0, vary.first_row :: vary.every].numpy() for value in heard)
+            found, share = (value[0, vary.first :: vary.every].numpy() for value in heard)
             sure = share[:, 0] / (share[:, 0] + vary.sure_s / net.config.memory_s)
             count = len(found)
             parts.append((found, np.full(count, emotion), sure, np.full(count, speaker), np.full(count, calm)))
