@@ -182,14 +182,12 @@ def test_from_sound_to_bundle(tmp_path: Path, hello: np.ndarray, monkeypatch: py
     monkeypatch.setattr(neurosync_small, "chosen", lambda request: recipe)
     (tmp_path / "sound").mkdir()
     soundfile.write(tmp_path / "sound" / "hello.wav", hello[:24_000], 16_000)
-    train(
-        tmp_path / "run", recipe="neurosync-small", sound=[tmp_path / "sound"], teacher=["default", "emotion"],
-        rest_minutes=0.34, quiet=True,
-    )  # fmt: skip
+    teachers = ["default", "emotion"]
+    train(tmp_path / "run", recipe="neurosync-small", sound=[tmp_path / "sound"], teacher=teachers, quiet=True)
     bundle, difference = export_bundle(tmp_path / "run", tmp_path / "made.voxface", about={"licences": ["mine"]})
     assert difference < 1e-4
     assert bundle.drives == DRIVES
-    assert bundle.training["teachers"] == ["default", "emotion"]
+    assert bundle.training["teachers"] == teachers
     assert bundle.training["recipe"]["net"]["hidden"] == 16
 
 

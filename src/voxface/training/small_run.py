@@ -38,8 +38,8 @@ from voxface.training.clip_table import ClipTable
 from voxface.training.clips import at_frames
 from voxface.training.log import TrainingLog
 from voxface.training.losses import LossSpec, column_scale, total, with_gap
+from voxface.training.rate import cosine_rate
 from voxface.training.small_net import MASK, SmallFace, SmallRecipe, small_terms
-from voxface.training.step import cosine_rate
 from voxface.training.stop import stop_requested
 
 WATCHED = "gap_r_speech"

@@ -12,6 +12,7 @@ from torch import Tensor
 from voxface.errors import InputWarning, TrainingError, some_of
 from voxface.training.data import Batch
 from voxface.training.losses import Term, masked_terms, phone_term, total
+from voxface.training.rate import cosine_rate
 from voxface.training.recipes import Recipe
 from voxface.training.run import Run, Setting
 from voxface.training.shipped import split_heads
@@ -103,14 +104,6 @@ def _groups(out: Tensor, batch: Batch, setting: Setting) -> list[tuple[float, li
 def learning_rate(recipe: Recipe, step: int) -> float:
     """Of step `step`, counted from 0."""
     return cosine_rate(recipe.learning_rate, step, recipe.warmup_steps, recipe.steps)
-
-
-def cosine_rate(highest: float, step: int, warmup_steps: int, steps: int) -> float:
-    """Linear warm-up, then half a cosine down to a hundredth of the highest rate."""
-    if step < warmup_steps:
-        return highest * (step + 1) / warmup_steps
-    share = (step - warmup_steps) / max(1, steps - warmup_steps)
-    return highest * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
 
 
 def _scale_falls(fabric: Any) -> bool:
