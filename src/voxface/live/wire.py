@@ -74,6 +74,7 @@ class Hello:
     idle:     eyes, brows and head move by themselves where the bundle does not drive them
     emotion:  None, one of face.rig.EMOTIONS, or a weight for some of them
     token:    the server's token, for clients that cannot set a header
+    lead_s:   frames leave at most so far ahead of real time, 0.1 to 60; an interrupt takes back what is further ahead
     """
 
     kind: ClassVar[str] = "hello"
@@ -86,6 +87,7 @@ class Hello:
     emotion: str | Mapping[str, float] | None = None
     token: str | None = None
     version: int = VERSION
+    lead_s: float = 1.0
 
     def __post_init__(self) -> None:
         _check(self.version == VERSION, f"version {self.version} was asked for; {VERSION} is spoken here")
@@ -95,6 +97,7 @@ class Hello:
         _check(self.format in ("binary", "json"), "format must be binary or json")
         _check(isinstance(self.bundle, str) and 0 < len(self.bundle) <= 64, "bundle must be a name")
         _check(isinstance(self.idle, bool), "idle must be true or false")
+        _check(_number(self.lead_s) and 0.1 <= self.lead_s <= 60, "lead_s must be 0.1 to 60")
         _check(self.token is None or isinstance(self.token, str), "token must be text")
         one = {} if self.emotion is None else {str(self.emotion): 1.0}
         known = self.emotion if isinstance(self.emotion, Mapping) else one
@@ -145,11 +148,12 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """All frames were sent."""
+    """All frames were sent; `dropped` of them were left out, because the client did not take them in time."""
 
     kind: ClassVar[str] = "done"
     frames: int
     heard_s: float
+    dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +339,7 @@ def _names(value: object) -> bool:
 
 _FITS: dict[str, Callable[[object], bool]] = {
     "session": _text, "fps": _number, "latency_ms": _number, "head": _flag, "emotion": _flag, "names": _names,
-    "version": _whole, "seq": _whole, "t": _number, "frames": _whole, "heard_s": _number, "code": _text,
-    "message": _text, "hint": _text,
+    "version": _whole, "seq": _whole, "t": _number, "frames": _whole, "heard_s": _number, "dropped": _whole,
+    "code": _text, "message": _text, "hint": _text,
 }  # fmt: skip
 """What the fields of a server's messages must hold."""
