@@ -45,7 +45,8 @@ def train(request: TrainRequest, report: Callable[[int, int, dict[str, float]], 
     if path.exists():
         restore(run, recipe, path)
     found = gather(request.datasets, faces, request.sounds, None, request.rest_minutes, request.threads)
-    speech = speech_table(found.recordings, partial(run_whole, EmotionTrack(Net(feelings))), request.folder / "speech")
+    feeling = partial(run_whole, EmotionTrack(Net(feelings), as_heard=True))
+    speech = speech_table(found.recordings, feeling, request.folder / "speech")
     make = partial(make_clip, speech, recipe.clips, recipe.feature, recipe.seed)
     clips = clip_table(make, recipe.files, request.folder / "clips")
     heard = [judged(recording, recipe.feature) for recording in found.held_out]
