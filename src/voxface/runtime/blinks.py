@@ -48,22 +48,21 @@ class Blinks:
     strength: float = 1.0
 
     def start(self) -> BlinkState:
-        return BlinkState(_timer(self.seed).start(), ())
+        return BlinkState(blink_timer(self.seed).start(), ())
 
     def step(self, state: BlinkState, first: int, talk: Array) -> tuple[BlinkState, Array]:
         """Take (ticks,) talk in [0, 1], the first of them at row `first`; give (new state, (rows,) in [0, 1])."""
         count = TICK_ROWS * len(talk)
-        per_tick = self.strength * TICK_S / 60
-        passing = (per_tick * (REST_PER_MIN + (TALK_PER_MIN - REST_PER_MIN) * talk)).tolist()
-        timer, events = _timer(self.seed).step(state.timer, passing)
-        pulses = state.pulses + tuple(self._blink(first + TICK_ROWS * time, number) for time, number in events)
+        timer, events = blink_timer(self.seed).step(state.timer, blinks_due(self.strength, talk).tolist())
+        pulses = state.pulses + tuple(self.blink(first + TICK_ROWS * time, number) for time, number in events)
         closed = np.zeros(count)
         for pulse in pulses:
             rows, way = pulse.over(first, count)
             closed[rows] = np.maximum(closed[rows], way * pulse.height[0])
         return BlinkState(timer, tuple(pulse for pulse in pulses if pulse.end > first + count)), closed
 
-    def _blink(self, start: float, number: int) -> Pulse:
+    def blink(self, start: float, number: int) -> Pulse:
+        """Blink `number`, which begins at row `start`."""
         _, closing, opening, partial, height, *_ = draw(self.seed, "blinks", number)
         return Pulse(
             start,
@@ -74,8 +73,14 @@ class Blinks:
         )
 
 
+def blinks_due(strength: float | Array, talk: Array) -> Array:
+    """(n,) talk -> (n,) how much of a mean interval passes in a tick."""
+    passing: Array = strength * TICK_S / 60 * (REST_PER_MIN + (TALK_PER_MIN - REST_PER_MIN) * talk)
+    return passing
+
+
 @lru_cache
-def _timer(seed: int) -> Timer:
+def blink_timer(seed: int) -> Timer:
     return Timer(seed, "blinks", SPREAD, SHORTEST, LONGEST)
 
 

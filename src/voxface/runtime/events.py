@@ -53,7 +53,7 @@ class Timer:
 
     def start(self) -> TimerState:
         """The first event comes after half an interval, as if one had come before the sound began."""
-        return TimerState(0.0, self._interval(0) / 2, 0)
+        return TimerState(0.0, self.interval(0) / 2, 0)
 
     def step(self, state: TimerState, passing: Sequence[float]) -> tuple[TimerState, list[tuple[float, int]]]:
         """Take the shares of the mean interval that pass in each tick, all > 0 (or none at all: nothing happens).
@@ -68,10 +68,11 @@ class Timer:
                 gone -= due
                 events.append((tick + 1 - gone / passes, number))
                 number += 1
-                due = self._interval(number)
+                due = self.interval(number)
         return TimerState(gone, due, number), events
 
-    def _interval(self, number: int) -> float:
+    def interval(self, number: int) -> float:
+        """What has to go by before event `number`, in mean intervals."""
         return lognormal(draw(self.seed, self.part, number)[0], self.spread, self.low, self.high)
 
 

@@ -77,33 +77,32 @@ class Gaze:
 
     def start(self) -> GazeState:
         """The eyes look straight ahead."""
-        shifts, glances = _timers(self.seed)
+        shifts, glances = gaze_timers(self.seed)
         return GazeState(shifts.start(), glances.start(), (0.0, 0.0), (), ())
 
     def step(self, state: GazeState, first: int, talk: Array) -> tuple[GazeState, Array]:
         """Take (ticks,) talk in [0, 1], the first at row `first`; give (new state, (rows, 2) Place)."""
         count = TICK_ROWS * len(talk)
-        when_shift, when_glance = _timers(self.seed)
-        shift, due = when_shift.step(state.shift, [TICK_S / FIXATION_S] * len(talk))
+        when_shift, when_glance = gaze_timers(self.seed)
+        shift, due = when_shift.step(state.shift, [SHIFTS_DUE] * len(talk))
         shifts = state.shifts
         for time, number in due:
-            shifts += (self._to(first + TICK_ROWS * time, number, shifts[-1].place if shifts else state.rest),)
-        per_s = 1 / LISTENING_S + (1 / TALKING_S - 1 / LISTENING_S) * talk
-        glance, away = when_glance.step(state.glance, (TICK_S * per_s / (1 + AWAY_S * per_s)).tolist())
-        glances = state.glances + tuple(self._away(first + TICK_ROWS * time, number) for time, number in away)
+            shifts += (self.shift(first + TICK_ROWS * time, number, shifts[-1].place if shifts else state.rest),)
+        glance, away = when_glance.step(state.glance, glances_due(talk).tolist())
+        glances = state.glances + tuple(self.glance(first + TICK_ROWS * time, number) for time, number in away)
         eyes, rest, left = _shifted(state.rest, shifts, first, count)
         for pulse in glances:
             rows, way = pulse.over(first, count)
             eyes[rows] += way[:, None] * pulse.height
         return GazeState(shift, glance, rest, left, tuple(p for p in glances if p.end > first + count)), eyes
 
-    def _to(self, start: float, number: int, before: Place) -> Shift:
+    def shift(self, start: float, number: int, before: Place) -> Shift:
         """A shift to a new place on the face."""
         _, across, along, *_ = draw(self.seed, "fixations", number)
         place = ((2 * across - 1) * FACE_DEG[0], (2 * along - 1) * FACE_DEG[1])
         return Shift(start, saccade_rows(math.dist(place, before)), place)
 
-    def _away(self, start: float, number: int) -> Pulse:
+    def glance(self, start: float, number: int) -> Pulse:
         """A glance away and back: as often to the sides as up or down, seldom between ("Eyes alive")."""
         _, far, where, lean, stay, *_ = draw(self.seed, "glances", number)
         degrees = min(max(-AWAY_DEG * math.log(1 - far), NEAREST_DEG), FURTHEST_DEG)
@@ -113,8 +112,19 @@ class Gaze:
         return Pulse(start, turn, stays, turn, (degrees * math.cos(angle), degrees * math.sin(angle)))
 
 
+SHIFTS_DUE = TICK_S / FIXATION_S
+"""How much of a mean interval between shifts passes in a tick."""
+
+
+def glances_due(talk: Array) -> Array:
+    """(n,) talk -> (n,) how much of a mean interval between glances passes in a tick."""
+    per_s = 1 / LISTENING_S + (1 / TALKING_S - 1 / LISTENING_S) * talk
+    passing: Array = TICK_S * per_s / (1 + AWAY_S * per_s)
+    return passing
+
+
 @lru_cache
-def _timers(seed: int) -> tuple[Timer, Timer]:
+def gaze_timers(seed: int) -> tuple[Timer, Timer]:
     """When the eyes shift, and when they glance away; glances cannot overlap."""
     return Timer(seed, "fixations", 0.5, 0.3, 3.0), Timer(seed, "glances", 0.6, 0.5, 4.0)
 

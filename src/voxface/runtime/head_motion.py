@@ -50,7 +50,8 @@ BROW, BROW_FROM, BROW_S = np.array([0.7, 0.45]), 0.15, 0.1
 movements go with a rise in pitch (71 %: C. Cavé et al., "About the relationship between eyebrow movements and F0
 variations", ICSLP 1996), while few rises bring the brows up: chance lets about every second one pass."""
 
-_PAST = 3  # control points before the first tick
+PAST = 3
+"""Control points before the first tick."""
 
 
 class HeadState(NamedTuple):
@@ -81,7 +82,7 @@ class HeadMotion:
     def start(self) -> HeadState:
         """Everything quiet; the sway was there before the sound."""
         quiet = (0.0, 0.0)
-        return HeadState(0.0, (0.0, 0.0, 0.0), quiet, quiet, self._controls(-_PAST, np.zeros((_PAST, 4))))
+        return HeadState(0.0, (0.0, 0.0, 0.0), quiet, quiet, self._controls(-PAST, np.zeros((PAST, 4))))
 
     def step(self, state: HeadState, first: int, prosody: Array) -> tuple[HeadState, Array]:
         """Take (ticks, 3) talk, stress and tone (prosody.Emphasis), the first being tick `first`.
@@ -90,26 +91,42 @@ class HeadMotion:
         """
         state, moves = _smoothed(state, prosody)
         controls = np.concatenate([state.controls, self._controls(first, moves)])
-        return state._replace(controls=controls[-_PAST:]), through(controls, TICK_ROWS)
+        return state._replace(controls=controls[-PAST:]), through(controls, TICK_ROWS)
 
     def _controls(self, first: int, moves: Array) -> Array:
         """(ticks, 4) talk, nod, chin, brow -> (ticks, 8) control points: POSE, inner and outer brows."""
-        sway = gather(lambda block: _sway(self.seed, block), first + _PAST, len(moves))
-        large, aside = sway[:, 6], sway[:, 7]
-        points: Array = sway * (SILENT_SHARE + (1 - SILENT_SHARE) * moves[:, :1])
-        nod = NOD_DEG * moves[:, 1] * (0.7 + 0.5 * large)
-        points[:, 1] += nod - CHIN_DEG * moves[:, 2]
-        points[:, 2] += 0.5 * nod * aside
-        points[:, :3] = FURTHEST_DEG * np.tanh(points[:, :3] / FURTHEST_DEG)
-        points[:, 3] -= LEVER_MM_DEG * points[:, 2]
-        points[:, 5] += LEVER_MM_DEG * points[:, 1]
-        points[:, :6] *= self.head
-        passes = np.minimum(np.maximum(0.5 + 2 * large, 0), 1)
-        points[:, 6:] = (self.brows * moves[:, 3] * passes)[:, None] * BROW
-        return points
+        return control_points(sway_of(self.seed, first, len(moves)), moves, self.head, self.brows)
 
 
-_SPOKEN, _NOD, _NOD_SLOW, _CHIN, _BROW = (
+def control_points(sway: Array, moves: Array, head: float | Array, brows: float | Array) -> Array:
+    """What sway, voice and strengths make of (n,) moments: each may be of another voice.
+
+    Args:
+        sway: (n, 8) of `sway_of`.
+        moves: (n, 4) talk, nod, chin, brow.
+        head, brows: factors, numbers or (n,).
+    Returns: (n, 8): POSE, inner and outer brows.
+    """
+    large, aside = sway[:, 6], sway[:, 7]
+    points: Array = sway * (SILENT_SHARE + (1 - SILENT_SHARE) * moves[:, :1])
+    nod = NOD_DEG * moves[:, 1] * (0.7 + 0.5 * large)
+    points[:, 1] += nod - CHIN_DEG * moves[:, 2]
+    points[:, 2] += 0.5 * nod * aside
+    points[:, :3] = FURTHEST_DEG * np.tanh(points[:, :3] / FURTHEST_DEG)
+    points[:, 3] -= LEVER_MM_DEG * points[:, 2]
+    points[:, 5] += LEVER_MM_DEG * points[:, 1]
+    points[:, :6] *= np.reshape(head, (-1, 1))
+    passes = np.minimum(np.maximum(0.5 + 2 * large, 0), 1)
+    points[:, 6:] = (brows * moves[:, 3] * passes)[:, None] * BROW
+    return points
+
+
+def sway_of(seed: int, first: int, count: int) -> Array:
+    """(count, 8) float64: the sway of the head at ticks first ... first + count - 1, first >= -PAST."""
+    return gather(lambda block: _sway(seed, block), first + PAST, count)
+
+
+SPOKEN, NOD, NOD_SLOW, CHIN, BROWS = (
     1 - math.exp(-TICK_S / seconds) for seconds in (SWAY_S, NOD_S, NOD_FORGET_S, CHIN_S, BROW_S)
 )
 
@@ -129,14 +146,14 @@ def _smoothed(state: HeadState, prosody: Array) -> tuple[HeadState, Array]:
     spoken, (once, twice, mean), (up, chin), (lift, brow), _ = state
     moves = []
     for talk, stress, tone in prosody.tolist():
-        spoken += (talk - spoken) * _SPOKEN
-        once += (stress - once) * _NOD
-        twice += (once - twice) * _NOD
-        mean += (twice - mean) * _NOD_SLOW
-        up += (tone - up) * _CHIN
-        chin += (up - chin) * _CHIN
-        lift += ((tone - BROW_FROM if tone > BROW_FROM else 0.0) / (1 - BROW_FROM) - lift) * _BROW
-        brow += (lift - brow) * _BROW
+        spoken += (talk - spoken) * SPOKEN
+        once += (stress - once) * NOD
+        twice += (once - twice) * NOD
+        mean += (twice - mean) * NOD_SLOW
+        up += (tone - up) * CHIN
+        chin += (up - chin) * CHIN
+        lift += ((tone - BROW_FROM if tone > BROW_FROM else 0.0) / (1 - BROW_FROM) - lift) * BROWS
+        brow += (lift - brow) * BROWS
         moves.append((spoken, twice - mean, chin, brow))
     after = HeadState(spoken, (once, twice, mean), (up, chin), (lift, brow), state.controls)
     return after, np.array(moves).reshape(len(moves), 4)

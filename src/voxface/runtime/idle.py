@@ -164,10 +164,10 @@ class IdleMotion:
         if self._holds_eyes and self.idle.gaze:
             eyes -= moved[:, :2]  # the eyes stay where they look while the head turns
         after = PartsState(speaker, blinks, gaze, head, state.lead - skip, state.ticks + len(said))
-        return after, _columns(closed, eyes, moved)
+        return after, idle_columns(closed, eyes, moved)
 
 
-def _columns(closed: Array, eyes: Array, moved: Array) -> Array:
+def idle_columns(closed: Array, eyes: Array, moved: Array) -> Array:
     """(rows,) closed lids, (rows, 2) eyes in degrees, (rows, 8) head and brows -> (rows, all of IDLE) float32."""
     rows = np.empty((len(closed), len(IDLE)), np.float32)
     looks = eye_weights(eyes)

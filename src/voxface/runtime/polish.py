@@ -41,6 +41,11 @@ class Polish:
 
         Names are looked up here, once; what comes back only calculates.
         """
+        gain, offset, low, high = self.table(channels)
+        return lambda frames: np.minimum(np.maximum(frames * gain + offset, low), high)
+
+    def table(self, channels: Sequence[str]) -> Array:
+        """(4, channels) float32: gain, offset, the lowest and the highest value."""
         weights = np.array([name in ARKIT for name in channels])
         gain = np.array([self.gain.get(name, 1.0) * self.intensity for name in channels], np.float32)
         offset = np.array([self.offset.get(name, 0.0) for name in channels], np.float32)
@@ -50,7 +55,7 @@ class Polish:
             still = np.array([name not in MOUTH for name in channels])
             gain[still], offset[still] = 0, 0
             offset[[name == HEAD[3] for name in channels]] = 1
-        return lambda frames: np.minimum(np.maximum(frames * gain + offset, low), high)
+        return np.stack([gain, offset, low, high])
 
 
 def load_polish(path: str | Path) -> Polish:

@@ -47,14 +47,14 @@ class Prosody:
         heard = np.concatenate([state, samples])
         ticks = len(heard) // (self.together * TICK_HOP) * self.together
         used = ticks * TICK_HOP
-        return heard[used:], _measure(heard[:used].reshape(ticks, TICK_HOP)) if ticks else np.zeros((0, 3))
+        return heard[used:], measure(heard[:used].reshape(ticks, TICK_HOP)) if ticks else np.zeros((0, 3))
 
     def finish(self, state: Array) -> Array:
         """The ticks that waited for the samples after their row."""
         return self.step(state, np.zeros(ROW_WINDOW // 2, np.float32))[1]
 
 
-def _measure(windows: Array) -> Array:
+def measure(windows: Array) -> Array:
     """(ticks, 640) samples -> (ticks, 3)."""
     slow = windows[:, 0::4] + windows[:, 1::4] + windows[:, 2::4] + windows[:, 3::4]
     spectrum = np.fft.rfft(slow * hann(TICK_HOP // _DOWN), _FFT)[:, 1 : _TOP_BIN + 1]
@@ -127,12 +127,12 @@ class Emphasis:
         out = []
         for pitch, voicing, level in ticks.tolist():
             sound = 1.0 if level > -70 else (level + 80) / 10  # digital silence says nothing of the room
-            floor = max(min(floor + _RISE_DB * sound, level + 60 * (1 - sound)), _LOWEST_ROOM_DB)
+            floor = max(min(floor + RISE_DB * sound, level + 60 * (1 - sound)), LOWEST_ROOM_DB)
             over = (level - floor - 6) / 12
             active = 0.0 if over < 0 else 1.0 if over > 1 else over
-            talk += (active - talk) * (_ATTACK if active > talk else _RELEASE)
+            talk += (active - talk) * (ATTACK if active > talk else RELEASE)
             sure = active * (0.0 if voicing < 0.5 else 1.0 if voicing > 0.75 else 4 * voicing - 2)  # no mere rustle
-            keep = 1 - _FORGET * sure
+            keep = 1 - FORGET * sure
             mass, pitches, levels = keep * mass + sure, keep * pitches + sure * pitch, keep * levels + sure * level
             higher, louder = (pitch - pitches / mass) / 6, (level - levels / mass) / 12
             stress = higher + louder
@@ -142,6 +142,6 @@ class Emphasis:
         return SpeakerState(floor, talk, mass, pitches, levels), np.array(out).reshape(len(out), 3)
 
 
-_RISE_DB, _LOWEST_ROOM_DB = 3.0 * TICK_S, -65.0
-_FORGET = TICK_S / 4.0
-_ATTACK, _RELEASE = TICK_S / 0.15, TICK_S / 0.6
+RISE_DB, LOWEST_ROOM_DB = 3.0 * TICK_S, -65.0
+FORGET = TICK_S / 4.0
+ATTACK, RELEASE = TICK_S / 0.15, TICK_S / 0.6
