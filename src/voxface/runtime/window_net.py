@@ -35,17 +35,19 @@ class Windows:
 
         Args:
             features: (frames, width) float32 of the whole clip, 60 a second.
-            compat: windows and units of the original: the clip's end fades to a padded window, emotions are 0...100.
+            compat: windows and units of the original: the clip's end fades to a padded window; emotions are about
+                0...100 and as the net gives them, else they are kept within 0...1.
         Raises: UsageError: features of another shape, or not finite.
         """
         self._check(features)
         window, first = self.window, 0
-        emotion_unit = window.divide_emotion / (100 if compat else 1)
         for piece in joined(features, self.forward, window, compat) if len(features) else ():
             eased = ease_in(piece, first, window)
             first += len(piece)
             split = len(LIVELINK_61)
-            yield eased[:, :split] * (self._kept / np.float32(window.divide)), eased[:, split:] / emotion_unit
+            weights = eased[:, :split] * (self._kept / np.float32(window.divide))
+            emotion = eased[:, split:] / np.float32(window.divide_emotion)
+            yield weights, emotion * np.float32(100) if compat else np.clip(emotion, 0, 1)
 
     def whole(self, features: Array, *, compat: bool = False) -> Piece:
         """All frames at once: (frames, 61) and (frames, 7) float32."""
