@@ -149,14 +149,6 @@ def test_units_ease_in_and_zeroed_channels() -> None:
     assert net.whole(clip_of(2, 3))[0].shape == (2, 61), "shorter than the ease-in"
 
 
-def test_emotions_stay_within_0_to_1() -> None:
-    """Trained nets give a little less than nothing and more than everything; with compat that is left as it is."""
-    values = np.linspace(-5, 105, 68, dtype=np.float32)
-    net = Windows(lambda rows: np.broadcast_to(values, (*rows.shape[:2], 68)), 3, WindowSpec(divide_emotion=100))
-    assert net.whole(clip_of(9, 3))[1].max() == 1
-    np.testing.assert_allclose(net.whole(clip_of(9, 3), compat=True)[1][0], values[61:], rtol=1e-6)
-
-
 @pytest.mark.parametrize(
     "features",
     [np.zeros((9, 3)), np.zeros((9, 4), np.float32), np.zeros(9, np.float32), np.full((9, 3), np.nan, np.float32)],

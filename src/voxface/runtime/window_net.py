@@ -14,7 +14,8 @@ from voxface.runtime.windows import Forward, ease_in, joined
 from voxface.stream import Array
 
 Piece = tuple[Array, Array]
-"""(k, 61) weights (0...1) and angles (radians) in the order of LIVELINK_61; (k, 7) emotions (0...1)."""
+"""(k, 61) weights (0...1) and angles (radians) in the order of LIVELINK_61; (k, 7) emotions (0...1). They are
+as the net gives them: one that was trained on percent may say a little less than 0 or more than 1."""
 
 
 class Windows:
@@ -35,19 +36,17 @@ class Windows:
 
         Args:
             features: (frames, width) float32 of the whole clip, 60 a second.
-            compat: windows and units of the original: the clip's end fades to a padded window; emotions are about
-                0...100 and as the net gives them, else they are kept within 0...1.
+            compat: windows and units of the original: the clip's end fades to a padded window, emotions are 0...100.
         Raises: UsageError: features of another shape, or not finite.
         """
         self._check(features)
         window, first = self.window, 0
+        emotion_unit = window.divide_emotion / (100 if compat else 1)
         for piece in joined(features, self.forward, window, compat) if len(features) else ():
             eased = ease_in(piece, first, window)
             first += len(piece)
             split = len(LIVELINK_61)
-            weights = eased[:, :split] * (self._kept / np.float32(window.divide))
-            emotion = eased[:, split:] / np.float32(window.divide_emotion)
-            yield weights, emotion * np.float32(100) if compat else np.clip(emotion, 0, 1)
+            yield eased[:, :split] * (self._kept / np.float32(window.divide)), eased[:, split:] / emotion_unit
 
     def whole(self, features: Array, *, compat: bool = False) -> Piece:
         """All frames at once: (frames, 61) and (frames, 7) float32."""
