@@ -24,6 +24,7 @@ from voxface.training.neurosync_import import build, import_neurosync, read_fact
 
 SPREAD = 0.02  # of the weights, as the trainer begins (neurosync.md N9)
 FRAMES = 601  # of ten seconds
+EXACT = "torch fp32, windows one by one"
 MOVED = [i for i, name in enumerate(LIVELINK_61) if name not in ORIGINAL.zeroed]
 
 
@@ -37,13 +38,13 @@ def large(options: argparse.Namespace) -> None:
         print(f"\n{FRAMES} frames, {options.threads} thread(s), median of {min(options.rounds, 3)} rounds")
         print("| | CPU s | wall s | times as fast (CPU) | largest error | RMS error, share of the motion |")
         print("|---|---|---|---|---|---|")
+        answers = {name: call(rows) for name, call in calls.items()}
         told = measured(calls, rows, min(options.rounds, 3))
-        exact = calls["torch fp32, windows one by one"](rows)
         first = told[next(iter(calls))]
         for name, (cpu, wall) in told.items():
             ratio = statistics.median(a / b for a, b in zip(first[0], cpu, strict=True))
             times = f"{statistics.median(cpu):.2f} | {statistics.median(wall):.2f} | {ratio:.2f}×"
-            print(f"| {name} | {times} | {errors(calls[name](rows), exact)} |")
+            print(f"| {name} | {times} | {errors(answers[name], answers[EXACT])} |", flush=True)
 
 
 def candidates(folder: Path, threads: int) -> dict[str, Callable[[Array], Array]]:
@@ -62,7 +63,7 @@ def candidates(folder: Path, threads: int) -> dict[str, Callable[[Array], Array]
     alone, together, fewer_bits = (Windows(forward, 256, kind.window()) for forward in (one_by_one, plain, half))
     ways = {
         "the original's way: torch fp32, 7 windows one by one": lambda rows: alone.whole(rows, compat=True)[0],
-        "torch fp32, windows one by one": lambda rows: alone.whole(rows)[0],
+        EXACT: lambda rows: alone.whole(rows)[0],
         "torch fp32, windows together": lambda rows: together.whole(rows)[0],
         "torch bf16, windows together": lambda rows: fewer_bits.whole(rows)[0],
     }
@@ -91,15 +92,14 @@ Times = tuple[list[float], list[float]]
 
 
 def measured(calls: dict[str, Callable[[Array], Array]], rows: Array, rounds: int) -> dict[str, Times]:
-    """Seconds of CPU and by the clock of each call, for each round; they take turns, and one round does not count."""
+    """Seconds of CPU and by the clock of each call, for each round; they take turns, and ran once before."""
     told: dict[str, Times] = {name: ([], []) for name in calls}
-    for turn in range(rounds + 1):
+    for _ in range(rounds):
         for name, call in calls.items():
             cpu, wall = time.process_time(), time.perf_counter()
             call(rows)
-            if turn:
-                told[name][0].append(time.process_time() - cpu)
-                told[name][1].append(time.perf_counter() - wall)
+            told[name][0].append(time.process_time() - cpu)
+            told[name][1].append(time.perf_counter() - wall)
     return told
 
 
