@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "head": {"face", "export"},
     "render": {"figure", "face", "audio", "export", "head"},
     "neurosync": {"face", "audio", "models", "bundle", "runtime"},
-    "server": {"audio", "bundle", "runtime", "neurosync"},
+    "server": {"face", "audio", "bundle", "runtime", "export", "live", "neurosync"},
     "viewer": {"face", "audio", "bundle", "capture", "export", "head", "runtime", "server"},
     "cli": {
         "figure", "places", "face", "audio", "articulation", "models", "bundle", "export", "capture", "dataset", "head",
@@ -63,7 +63,8 @@ SOLE_HOME: dict[str, set[str]] = {
     "pooch": {"capture"},
     "ray": {"capture/ray_runner.py"},
     "fsspec": {"places.py"},
-    "websockets": {"live", "client"},
+    "websockets": {"live", "client", "server"},
+    "prometheus_client": {"server"},
     "onnxruntime": {"runtime", "training/window_export.py"},
     "torch": {"models", "training"},
     "lightning_fabric": {"training"},

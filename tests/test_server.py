@@ -16,6 +16,7 @@ import pytest
 from tests.viewers import Reply, ask, raw
 from voxface.errors import PortError, UsageError, VoxfaceError
 from voxface.server.app import build_app
+from voxface.server.hall import Hall
 from voxface.server.listen import open_socket, server_of
 from voxface.server.settings import Settings
 
@@ -51,9 +52,10 @@ def until_stopped(check: Callable[[], None]) -> bytes:
 @contextmanager
 def serving(worker: Worker, tell: Callable[[str], None] = print, **limits: Any) -> Iterator[int]:
     """The port of a server on a thread. tell: hears its log."""
-    settings = Settings(port=0, **{"linger_s": 0.05, **limits})
+    settings = Settings(port=0, **{"linger_s": 0.05, "bundles": (), **limits})
     wire = open_socket(settings.host, 0)
-    server = server_of(build_app(settings, worker, tell), settings)  # type: ignore[arg-type]
+    hall = Hall(settings, tell)
+    server = server_of(build_app(hall, worker), hall)  # type: ignore[arg-type]
     thread = threading.Thread(target=server.run, kwargs={"sockets": [wire]})
     thread.start()
     try:
@@ -140,7 +142,7 @@ def test_work_ends_when_its_caller_leaves_or_its_time_is_over() -> None:
     with serving(Worker(until_stopped), work_s=0.1) as port:
         late = post(port, b"x")
         assert late.status == 503
-        assert "0.1 s" in late.json["error"]["message"]
+        assert "0.1 s" in late.json["detail"]
 
 
 def test_told_to_end_it_answers_what_it_works_on() -> None:
@@ -172,7 +174,10 @@ def test_a_bug_is_a_500_without_a_traceback() -> None:
         assert (reply.status, reply.code) == (500, "E-BUG")
         assert b"secret" not in reply.body
         worker.work = refusing
-        assert post(port, b"x").json == {"error": {"code": "E-VOXFACE", "message": "no.", "hint": "Yes."}}
+        refused = post(port, b"x")
+        assert refused.headers["content-type"] == "application/problem+json"
+        members = {"type": "about:blank", "title": "Bad Request", "status": 400}
+        assert refused.json == members | {"detail": "no.", "code": "E-VOXFACE", "hint": "Yes."}
 
 
 def test_a_token_is_asked_for() -> None:

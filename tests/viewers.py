@@ -35,7 +35,8 @@ class Reply:
 
     @property
     def code(self) -> str:
-        return str(self.json["error"]["code"])
+        """Of an error, of the viewer's server or of `voxface serve`."""
+        return str((self.json.get("error") or self.json)["code"])
 
 
 def ask(port: int, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Reply:

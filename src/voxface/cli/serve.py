@@ -1,4 +1,4 @@
-"""`voxface serve`: faces over HTTP."""
+"""`voxface serve`: faces over HTTP and WebSockets."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib.util
 import json as json_format
 import sys
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -45,6 +46,18 @@ def serve(
     name: Annotated[
         list[str] | None, typer.Option(help="A name under which callers know this server; may be given again.")
     ] = None,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(help="A web site whose pages may open sessions, https://game.example; may be given again."),
+    ] = None,
+    offer: Annotated[
+        list[str] | None,
+        typer.Option(help="A bundle folder that sessions and /v1/animate may ask for by its name; may be given again."),
+    ] = None,
+    sessions: Annotated[int, typer.Option(min=1, max=10_000, help="WebSocket sessions at a time.")] = 64,
+    calls: Annotated[
+        float, typer.Option(min=0, help="Calls a second of one address, 256 at once; 0: any number.")
+    ] = 32.0,
     workers: Annotated[int, typer.Option(min=0, max=64, help="Requests worked on at a time; 0: the cores.")] = 0,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds for the work on one request.")] = 120.0,
     quiet: Quiet = False,
@@ -52,32 +65,36 @@ def serve(
     debug: Debug = False,
     json: Json = False,
 ) -> None:
-    """Answer POST /audio_to_blendshapes with faces, as NeuroSync's local server does. Ctrl-C ends it."""
+    """Faces for many callers: sessions that stream at /v1/stream, recordings at POST /v1/animate, and NeuroSync's POST
+    /audio_to_blendshapes. Ctrl-C ends it."""
     with running(quiet, verbose, debug, json) as out:
-        settings = _settings(host, port, token, insecure, name or [], workers, timeout)
+        _check_installed()
+        from voxface.server.settings import Settings
+
+        known = Settings(
+            host, port, token, insecure, tuple(name or ()), workers, work_s=timeout, sessions=sessions,
+            calls_per_s=calls, origins=tuple(site.lower().rstrip("/") for site in origin or ()),
+        )  # fmt: skip
+        settings = replace(known, bundles=(*known.bundles, *(offer or ())))
         from voxface.server.app import build_app
+        from voxface.server.hall import Hall
         from voxface.server.listen import address_of, open_socket, run
 
         talker = _talker(bundle, raw_pcm, order, compat, show_emotion)
+        hall = Hall(settings, lambda line: out.say(one_line(line)))
         wire = open_socket(settings.host, settings.port)
-        app = build_app(settings, talker, lambda line: out.say(one_line(line)))
         _ready(out, address_of(wire), settings, talker)
         warnings.simplefilter("ignore", InputWarning)  # of what is sent; Python would keep every one of them
-        run(app, wire, settings)
+        run(build_app(hall, talker), wire, hall)
         out.say("the server has ended.")
 
 
-def _settings(
-    host: str, port: int, token: str, insecure: bool, names: list[str], workers: int, timeout: float
-) -> Settings:
-    """The server's settings. Raises: MissingDependencyError: the extra is not installed. UsageError: not allowed."""
-    for library in ("starlette", "uvicorn"):
+def _check_installed() -> None:
+    """Raises: MissingDependencyError: the extra is not installed."""
+    for library in ("starlette", "uvicorn", "websockets", "python_multipart", "prometheus_client"):
         if importlib.util.find_spec(library) is None:
             hint = "Install it: pip install 'voxface[serve]'."
             raise MissingDependencyError(f"serving needs {library}, which is not installed.", hint=hint)
-    from voxface.server.settings import Settings
-
-    return Settings(host, port, token, insecure, tuple(names), workers, work_s=timeout)
 
 
 def _talker(bundle: str, raw_pcm: str | None, order: str, compat: bool, expressions: bool | None) -> Talker:
@@ -104,7 +121,10 @@ def _ready(out: Output, address: str, settings: Settings, talker: Talker) -> Non
     out.result(f"voxface serve: {address}/audio_to_blendshapes", address=address, bundle=name)
     if settings.insecure:
         out.say("note: --insecure: whoever reaches this machine can have faces made.")
-    out.say(f"Faces by {name}, {settings.workers} at a time. Ctrl-C ends it.")
+    out.say(
+        f"Up to {settings.sessions} sessions at {address.replace('http', 'ws')}/v1/stream; recordings at /v1/animate."
+    )
+    out.say(f"NeuroSync's route answers by {name}, {settings.workers} at a time. Ctrl-C ends it.")
     if out.json:
         print(json_format.dumps(out.answer(), ensure_ascii=False))
         out.json, out.quiet = False, True

@@ -2,41 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
 from voxface.neurosync.routes import Talker
+from voxface.server.animate import Animate
 from voxface.server.body import Bodies
 from voxface.server.desk import Desk
 from voxface.server.front import Front
-from voxface.server.settings import Settings
+from voxface.server.hall import Hall
+from voxface.server.openapi import document
 
 
-def build_app(settings: Settings, talker: Talker, tell: Callable[[str], None] = lambda line: None) -> ASGIApp:
-    """The application.
-
-    tell: hears one line per request.
-    """
-    desk, bodies = Desk(settings), Bodies(settings)
+def build_app(hall: Hall, talker: Talker) -> ASGIApp:
+    """The application of HTTP. WebSockets do not come through it: `listen` gives them a Line each."""
+    desk, bodies = Desk(hall.settings), Bodies(hall.settings)
 
     @asynccontextmanager
     async def life(_: Any) -> AsyncIterator[None]:
+        hall.open()
         yield
         desk.close()
+        hall.close()
 
-    routes = [Route("/health", health), *neurosync_routes(talker, desk, bodies)]
-    return Front(Router(routes, redirect_slashes=False, lifespan=life), settings, tell)
+    routes = [
+        *state_routes(hall),
+        *neurosync_routes(talker, desk, bodies),
+        Route("/v1/animate", Animate(hall, desk, bodies), methods=["POST"]),
+    ]
+    return Front(Router(routes, redirect_slashes=False, lifespan=life), hall)
 
 
-async def health(_: Request) -> Response:
-    """That the server answers."""
-    return PlainTextResponse("OK")
+def state_routes(hall: Hall) -> list[Route]:
+    """How the server is, and what it serves."""
+
+    async def health(_: Request) -> Response:
+        return PlainTextResponse("broken" if hall.state == "broken" else "OK", 500 if hall.state == "broken" else 200)
+
+    async def ready(_: Request) -> Response:
+        return PlainTextResponse(hall.state, 200 if hall.state == "ready" else 503)
+
+    async def metrics(_: Request) -> Response:
+        return Response(hall.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def openapi(_: Request) -> Response:
+        return JSONResponse(document())
+
+    return [
+        Route("/health", health),
+        Route("/healthz", health),
+        Route("/readyz", ready),
+        Route("/metrics", metrics),
+        Route("/openapi.json", openapi),
+    ]
 
 
 def neurosync_routes(talker: Talker, desk: Desk, bodies: Bodies) -> list[Route]:

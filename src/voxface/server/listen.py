@@ -6,7 +6,14 @@ import asyncio
 import contextlib
 import errno
 import os
+import signal
 import socket
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from types import FrameType
+from typing import cast
 
 import h11
 import uvicorn
@@ -14,7 +21,9 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from voxface.errors import PortError, UsageError
-from voxface.server.problems import problem
+from voxface.server.hall import Hall
+from voxface.server.line import Line
+from voxface.server.problems import MEDIA_TYPE, RequestError
 from voxface.server.settings import Settings
 from voxface.server.signals import stopped_by_signals
 
@@ -46,26 +55,81 @@ def address_of(wire: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def run(app: ASGIApp, wire: socket.socket, settings: Settings) -> None:
-    """Answer until Ctrl-C or SIGTERM; what is being worked on is finished first, within `settings.drain_s`."""
-    server = server_of(app, settings)
+def run(app: ASGIApp, wire: socket.socket, hall: Hall) -> None:
+    """Answer until Ctrl-C, SIGTERM or SIGHUP; who is inside is let finish or told, within `settings.drain_s`.
+
+    Raises: RuntimeError: the server broke; whoever started it should start it again.
+    """
+    server = server_of(app, hall)
+    _more_files(hall.settings.connections)
     with stopped_by_signals(), contextlib.suppress(KeyboardInterrupt), contextlib.closing(wire):
         server.run(sockets=[wire])
+    if hall.crash:
+        raise RuntimeError(hall.crash)
 
 
-def server_of(app: ASGIApp, settings: Settings) -> uvicorn.Server:
-    """uvicorn as we run it: no log of its own, no trust in headers of proxies, no WebSockets."""
+def server_of(app: ASGIApp, hall: Hall) -> uvicorn.Server:
+    """uvicorn as we run it: no log of its own, no trust in headers of proxies, a Line for every WebSocket."""
+    settings = hall.settings
     config = uvicorn.Config(
-        app, http=_protocol(settings), ws="none", loop="asyncio", interface="asgi3", lifespan="on", log_config=None,
-        log_level="critical", access_log=False, proxy_headers=False, server_header=False,
-        timeout_graceful_shutdown=max(1, round(settings.drain_s)), timeout_keep_alive=5,
-        limit_concurrency=settings.connections,
+        app, http=_protocol(settings), ws=_line(hall), loop="asyncio", interface="asgi3", lifespan="on",
+        log_config=None, log_level="critical", access_log=False, proxy_headers=False, server_header=False,
+        timeout_graceful_shutdown=max(1, round(settings.drain_s - settings.notice_s)), timeout_keep_alive=5,
+        limit_concurrency=2 * settings.connections,
     )  # fmt: skip
-    return uvicorn.Server(config)
+    return _Server(config, hall)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which leaves in two steps: first it is not ready any more, then it closes."""
+
+    def __init__(self, config: uvicorn.Config, hall: Hall) -> None:
+        super().__init__(config)
+        self._hall = hall
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        with super().capture_signals():
+            if threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGHUP"):
+                signal.signal(signal.SIGHUP, self.handle_exit)  # whoever sends it wants new files read: start again
+            yield
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Ctrl-C, or a second signal: at once."""
+        if sig == signal.SIGINT or self._hall.draining_since is not None:
+            super().handle_exit(sig, frame)
+        self._hall.drain()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        hall, since = self._hall, self._hall.draining_since
+        if hall.state == "broken":
+            hall.drain()
+            self.should_exit = True
+        elif since is not None:
+            busy = hall.sessions or self.server_state.tasks
+            self.should_exit |= not busy or time.monotonic() - since > hall.settings.notice_s
+        return await super().on_tick(counter)
+
+
+def _line(hall: Hall) -> type[asyncio.Protocol]:
+    """What uvicorn makes for every WebSocket."""
+    return cast(type[asyncio.Protocol], partial(Line, hall))
+
+
+def _more_files(connections: int) -> None:
+    """Let this process open as many files as it may; the usual 1024 are fewer than the connections."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4 * connections)), hard))
 
 
 def _protocol(settings: Settings) -> type[H11Protocol]:
-    """uvicorn's connection, with an end to waiting for the head of a request, which uvicorn itself does not have."""
+    """uvicorn's connection, with an end to waiting for the head of a request, which uvicorn itself does not have, and
+    without those who ask for nothing while there are too many."""
+    idle: dict[Connection, None] = {}  # in the order of their coming
 
     class Connection(H11Protocol):
         _late: asyncio.TimerHandle | None = None
@@ -73,6 +137,10 @@ def _protocol(settings: Settings) -> type[H11Protocol]:
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self._wait_for_head()
+            while len(self.connections) > settings.connections and idle:
+                oldest = next(iter(idle))
+                oldest._forget()
+                oldest._too_late()
 
         def on_response_complete(self) -> None:
             super().on_response_complete()
@@ -80,21 +148,29 @@ def _protocol(settings: Settings) -> type[H11Protocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             super().connection_lost(exc)
-            if self._late:
-                self._late.cancel()
+            self._forget()
+
+        def handle_websocket_upgrade(self, event: h11.Request) -> None:
+            self._forget()
+            super().handle_websocket_upgrade(event)
 
         def _wait_for_head(self) -> None:
+            self._forget()
+            self._late = self.loop.call_later(settings.header_s, self._too_late)
+            idle[self] = None
+
+        def _forget(self) -> None:
+            idle.pop(self, None)
             if self._late:
                 self._late.cancel()
-            self._late = self.loop.call_later(settings.header_s, self._too_late)
 
         def _too_late(self) -> None:
             if self.cycle is None or self.cycle.response_complete:
                 self.transport.close()
 
         def send_400_response(self, msg: str) -> None:
-            body = problem(400, "this is no HTTP request that can be understood.")
-            head = [("content-type", "application/json"), ("content-length", str(len(body))), ("connection", "close")]
+            body = RequestError(400, "this is no HTTP request that can be understood.").body
+            head = [("content-type", MEDIA_TYPE), ("content-length", str(len(body))), ("connection", "close")]
             with contextlib.suppress(h11.LocalProtocolError):  # in the middle of an answer there is nothing to say
                 for part in (
                     h11.Response(status_code=400, headers=head, reason=b"Bad Request"),
