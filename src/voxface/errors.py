@@ -170,6 +170,12 @@ class OutputError(VoxfaceError):
     code = "E-OUTPUT"
 
 
+class DeviceError(VoxfaceError):
+    """A microphone or speaker that is not there, or that cannot be used."""
+
+    code = "E-DEVICE"
+
+
 class MissingDependencyError(VoxfaceError):
     """An optional library, a system package or a model file is not installed."""
 

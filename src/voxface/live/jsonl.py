@@ -60,8 +60,11 @@ class JsonlOutput(Courier):
                 continue
             try:
                 self._write((header_line(frame, self._fps) if first else b"") + line(frame, self._fps))
+            except BrokenPipeError:
+                self.gone = True
+                continue
             except OSError as error:
-                self._lost("its reader has gone" if isinstance(error, BrokenPipeError) else str(error.strerror))
+                self._lost(str(error.strerror))
                 continue
             first = False
             self.sent += 1

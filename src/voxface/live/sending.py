@@ -21,12 +21,13 @@ class Output(ABC):
     name:    as the user wrote it, for people
     sent:    frames that went out
     dropped: frames that are known not to have arrived
+    gone:    its receiver has left and will not come back, as the reader of a pipe; frames are then taken and forgotten
 
     Warns: W-OUTPUT, at most once in 10 s: frames do not arrive, and why.
     """
 
     def __init__(self, name: str, clock: Clock = time.monotonic) -> None:
-        self.name, self.sent, self.dropped = name, 0, 0
+        self.name, self.sent, self.dropped, self.gone = name, 0, 0, False
         self._clock = clock
         self._trouble, self._warned_s = "", -math.inf
 
