@@ -32,17 +32,14 @@ class EmotionConfig:
     memory_s:    time constant with which the sums forget
     doubt_s:     so many seconds of voice must be remembered for the answer to be half what the voice says and half
                  neutral: a short sound proves little, and in silence the face calms down
-    every:       it looks at every so many-th row of a call, from the first on, and holds what it says in between; so
-                 calls begin at multiples of it
-    slow:        liveliness is the mean absolute change from one row that it looks at to the next; that of cepstra and
-                 loudness over so many of them too
+    slow:        liveliness is the mean absolute change over so many rows; that of cepstra and loudness from row to row
+                 too, which is where a tense voice differs (without it .05 of accuracy are lost, docs/emotion.md)
     features, emotions: numbers per row in and out
     """
 
     cepstra: int = 26
     memory_s: float = 2.5
     doubt_s: float = 0.05
-    every: int = 4
     slow: int = 4
     features: int = 83
     emotions: int = 7
@@ -59,7 +56,7 @@ class EmotionConfig:
 
     @property
     def statistics(self) -> int:
-        """Means, spreads, quick changes, and the slow ones of all but the mel bands."""
+        """Means, spreads, slow changes, and the quick ones of all but the mel bands."""
         return 3 * self.columns + self.columns - MEL_BANDS
 
     @property
@@ -69,8 +66,8 @@ class EmotionConfig:
 
     @property
     def fall(self) -> float:
-        """How much the sums forget from one row that it looks at to the next, in e-folds."""
-        return self.every / (ROW_RATE_HZ * self.memory_s)
+        """How much the sums forget from row to row, in e-folds."""
+        return 1 / (ROW_RATE_HZ * self.memory_s)
 
 
 class EmotionNet(nn.Module):
@@ -115,8 +112,7 @@ class EmotionNet(nn.Module):
         before, sums, statistics, voice = self.statistics(rows, before, sums)
         said = torch.softmax(self.logits(statistics), dim=-1)
         sure = voice / (voice + self.config.doubt)
-        answer = sure * said + (1 - sure) * self.calm
-        return answer.repeat_interleave(self.config.every, dim=1)[:, : rows.shape[1]], before, sums
+        return sure * said + (1 - sure) * self.calm, before, sums
 
     def logits(self, statistics: Tensor) -> Tensor:
         """(..., statistics) -> (..., emotions)."""
@@ -124,16 +120,15 @@ class EmotionNet(nn.Module):
         return out
 
     def statistics(self, rows: Tensor, before: Tensor, sums: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(batch, n, 83) rows and the states -> new states; for every `every`-th row (batch, m, statistics), and
-        (batch, m, 1) the share of the memory that is voice."""
-        rows = rows[:, :: self.config.every]
+        """(batch, n, 83) rows and the states -> new states, (batch, n, statistics), (batch, n, 1) the share
+        of the memory that is voice."""
         columns = self._columns(rows)
         heard = torch.cat([before, columns], dim=1)
         count, last = rows.shape[1], self.config.slow - 1
-        quick = (columns - heard[:, last : last + count]).abs()
-        slow = (columns - heard[:, :count])[..., MEL_BANDS:].abs()
+        slow = (columns - heard[:, :count]).abs()
+        quick = (columns - heard[:, last : last + count])[..., MEL_BANDS:].abs()
         voice = rows[..., _VOICE : _VOICE + 1]
-        parts = torch.cat([columns, columns * columns, quick, slow, torch.ones_like(voice)], dim=-1) * voice
+        parts = torch.cat([columns, columns * columns, slow, quick, torch.ones_like(voice)], dim=-1) * voice
         running = self._forgetting(parts, sums)
         share = running[..., -1:]
         means = running[..., :-1] / share.clamp_min(_LEAST_VOICE)

@@ -11,7 +11,6 @@ from voxface.bundle import Bundle, load_bundle
 from voxface.errors import UsageError
 from voxface.face.rig import EMOTIONS
 from voxface.runtime.net import Net, States
-from voxface.runtime.prosody import TICK_ROWS
 from voxface.stream import Array, run_whole
 from voxface.timebase import ROW_HOP, ROW_RATE_HZ
 
@@ -24,19 +23,18 @@ SETTLE_S = 0.7
 """Time constant with which what shows follows what is heard; nobody's face changes its mind in a syllable."""
 
 _NEUTRAL = EMOTIONS.index("Neutral")
-_CALM = np.eye(len(EMOTIONS), dtype=np.float32)[[_NEUTRAL]]
-_BLOCK = 50 * TICK_ROWS  # rows in one call of the net, whose work for a row grows with them
+CALM = np.eye(len(EMOTIONS), dtype=np.float32)[[_NEUTRAL]]
+"""(1, 7) nobody feels anything."""
+
+_BLOCK = 50  # rows in one call of the net, whose work for a row grows with them
 
 
 class TrackState(NamedTuple):
-    """States of features (where it has its own) and net; (1, 7) what is heard and what shows; rows heard; rows of
-    look-ahead still to be dropped."""
+    """States of features (where it has its own) and net; (1, 7) what shows; rows of look-ahead still to be dropped."""
 
     features: Any
     net: States
-    heard: Array
     shown: Array
-    rows: int
     skip: int
 
 
@@ -47,7 +45,7 @@ class EmotionTrack:
     own: row i knows the sound up to the look-ahead after it.
 
     Args:
-        net: an opened bundle that gives "emotion", see `open_emotion`. It looks at every TICK_ROWS-th row.
+        net: an opened bundle that gives "emotion", see `open_emotion`.
         look_ahead_rows: of the bundle beside it.
         as_heard: the net's own probabilities; else what shows of them, see `settled`.
     """
@@ -58,7 +56,7 @@ class EmotionTrack:
 
     def start(self) -> TrackState:
         """Nobody has spoken: neutral."""
-        return TrackState(self._features.start(), self.net.start(), _CALM, _CALM, 0, self.look_ahead_rows)
+        return TrackState(self._features.start(), self.net.start(), CALM, self.look_ahead_rows)
 
     def step(self, state: TrackState, samples: Array) -> tuple[TrackState, Array]:
         """Take (n,) samples; give (new state, (rows, 7) float32)."""
@@ -76,17 +74,15 @@ class EmotionTrack:
 
     def follow(self, state: TrackState, rows: Array) -> tuple[TrackState, Array]:
         """Take (n, width) rows of its feature, from somebody who has them; give (new state, (m, 7) float32)."""
-        first = min(-state.rows % TICK_ROWS, len(rows))
-        net, parts = state.net, [np.repeat(state.heard, first, axis=0)]
-        for at in range(first, len(rows), _BLOCK):
+        net, parts = state.net, [state.shown[:0]]
+        for at in range(0, len(rows), _BLOCK):
             net, found = self.net.step(net, rows[None, at : at + _BLOCK])
             parts.append(found["emotion"][0])
-        heard = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        heard = np.concatenate(parts)
         shown = heard if self.as_heard else settled(heard, ROW_RATE_HZ, state.shown)
         skip = min(state.skip, len(rows))
-        if len(rows):
-            state = state._replace(heard=heard[-1:], shown=shown[-1:])
-        return state._replace(net=net, rows=state.rows + len(rows), skip=state.skip - skip), shown[skip:]
+        last = shown[-1:] if len(rows) else state.shown
+        return TrackState(state.features, net, last, state.skip - skip), shown[skip:]
 
 
 def open_emotion(bundle: str | Bundle = EMOTION_BUNDLE) -> Net:
@@ -105,20 +101,21 @@ def _opened(bundle: str | Bundle) -> Net:
     return Net(found)
 
 
-def settled(heard: Array, rate_hz: float, before: Array = _CALM) -> Array:
+def settled(heard: Array, rate_hz: float, before: Array = CALM) -> Array:
     """What shows of what is heard: only what is likely, and slowly.
 
     Args:
-        heard: (n, 7) probabilities, `rate_hz` rows a second.
-        before: (1, 7) what showed before the first row.
-    Returns: (n, 7) float32 in [0, 1] that sum to 1.
+        heard: (..., n, 7) probabilities, `rate_hz` rows a second.
+        before: (..., 1, 7) what showed before the first row.
+    Returns: (..., n, 7) float32 in [0, 1] that sum to 1.
     """
     likely, shows = _likely(heard), [before]
-    for at in range(0, len(likely), _BLOCK):
-        aims = likely[at : at + _BLOCK]
+    for at in range(0, likely.shape[-2], _BLOCK):
+        aims = likely[..., at : at + _BLOCK, :]
         share, kept = _following(rate_hz)
-        shows.append(share[: len(aims), : len(aims)] @ aims + kept[: len(aims)] * shows[-1][-1:])
-    return np.concatenate(shows[1:]) if len(shows) > 1 else likely
+        n = aims.shape[-2]
+        shows.append(share[:n, :n] @ aims + kept[:n] * shows[-1][..., -1:, :])
+    return np.concatenate(shows[1:], axis=-2) if len(shows) > 1 else likely
 
 
 @lru_cache(maxsize=4)
@@ -132,9 +129,9 @@ def _following(rate_hz: float) -> tuple[Array, Array]:
 
 
 def _likely(heard: Array) -> Array:
-    """(n, 7) probabilities -> how much of each would show; what does not is Neutral."""
+    """(..., 7) probabilities -> how much of each would show; what does not is Neutral."""
     sure = np.clip((heard - SHOWS_FROM) / (SHOWS_WHOLE - SHOWS_FROM), 0, 1)
     likely = (heard * sure * sure * (3 - 2 * sure)).astype(np.float32)  # a cubic without corners
-    likely[:, _NEUTRAL] = 0
-    likely[:, _NEUTRAL] = np.maximum(1 - likely.sum(axis=1), 0)
+    likely[..., _NEUTRAL] = 0
+    likely[..., _NEUTRAL] = np.maximum(1 - likely.sum(axis=-1), 0)
     return likely

@@ -59,21 +59,22 @@ class Session:
     ) -> None:
         self.animator, self.bundle, self.rate_hz, self.fps = animator, animator.bundle, rate_hz, fps
         self.resampler = Resampler(rate_hz)
-        polish = polish or Polish()
+        self.polish = polish = polish or Polish()
         drives, rig = animator.bundle.drives, animator.bundle.rig
-        free = tuple(name for name in idle.channels if name not in drives) if idle and not polish.mouth_only else ()
-        self._motion = IdleMotion(idle, animator.bundle.look_ahead_rows, free) if idle and free else None
+        idle = None if polish.mouth_only else idle
+        self.free = free = tuple(name for name in idle.channels if name not in drives) if idle else ()
+        self.motion = IdleMotion(idle, animator.bundle.look_ahead_rows, free) if idle and free else None
         self._rig = rig + tuple(name for name in free if name not in rig + HEAD)
-        self._show = feeling.over(self._rig) if feeling else None
-        self._rig = self._show.channels if self._show else self._rig
-        self._track = EmotionTrack(open_emotion(), self.bundle.look_ahead_rows) if feeling and feeling.heard else None
-        self._shares = self._track is not None and self._track.net.bundle.feature == animator.feature
+        self.show = feeling.over(self._rig) if feeling else None
+        self._rig = self.show.channels if self.show else self._rig
+        self.track = EmotionTrack(open_emotion(), self.bundle.look_ahead_rows) if feeling and feeling.heard else None
+        self._shares = self.track is not None and self.track.net.bundle.feature == animator.feature
         self.has_head, self.has_emotion = HEAD[0] in drives + free, feeling is not None
         self._channels = self._rig + HEAD * self.has_head
         known = [name if name in drives else "" for name in animator.channels] + list(free) + ["still"]
         self._from = np.array([known.index(name if name in known else "still") for name in self._channels])
         self._pacer = FramePacer(fps, slice(len(self._rig) + 3, len(self._channels)) if self.has_head else None)
-        self._polish = polish.over(self._channels)
+        self._polished = polish.over(self._channels)
 
     @property
     def latency_ms(self) -> float:
@@ -81,20 +82,20 @@ class Session:
         return self.animator.bundle.latency_ms(self.rate_hz)
 
     def start(self) -> SessionState:
-        motion = self._motion.start() if self._motion else None
-        emotion = self._track.start() if self._track else None
+        motion = self.motion.start() if self.motion else None
+        emotion = self.track.start() if self.track else None
         return SessionState(self.resampler.start(), self.animator.start(), motion, emotion, self._pacer.start(), 0)
 
     def again(self, state: SessionState) -> SessionState:
         """As at the start, but idle motion goes on from where it is."""
-        motion = self._motion.again(state.motion) if self._motion and state.motion else None
+        motion = self.motion.again(state.motion) if self.motion and state.motion else None
         return self.start()._replace(motion=motion)
 
     def step(self, state: SessionState, samples: Array) -> tuple[SessionState, FaceClip]:
         """Take (n,) float32 samples at rate_hz, any n; give (new state, the frames that are ready, maybe none)."""
         resampler, at_16k = self.resampler.step(state.resampler, samples)
         animator, rows, heard = self.animator.hear(state.animator, at_16k)
-        motion, moved = _step(self._motion, state.motion, at_16k)
+        motion, moved = _step(self.motion, state.motion, at_16k)
         emotion, felt = self._feel(state.emotion, at_16k, heard)
         pacer, frames = self._pacer.step(state.pacer, self._face(rows, moved, felt))
         after = SessionState(resampler, animator, motion, emotion, pacer, state.heard + len(samples))
@@ -104,11 +105,11 @@ class Session:
         """The last frames, up to the end of the sound."""
         at_16k = self.resampler.finish(state.resampler)
         animator, rows, heard = self.animator.hear(state.animator, at_16k)
-        moved = _finish(self._motion, state.motion, at_16k)
+        moved = _finish(self.motion, state.motion, at_16k)
         rest, last = self.animator.hear_end(animator)
         rows, heard = np.concatenate([rows, rest]), np.concatenate([heard, last])
         felt = (
-            self._feel(state.emotion, at_16k, heard)[1] if self._shares else _finish(self._track, state.emotion, at_16k)
+            self._feel(state.emotion, at_16k, heard)[1] if self._shares else _finish(self.track, state.emotion, at_16k)
         )
         pacer, frames = self._pacer.step(state.pacer, self._face(rows, moved, felt))
         total = frame_count(state.heard, self.rate_hz, self.fps)
@@ -117,9 +118,9 @@ class Session:
 
     def _feel(self, state: TrackState | None, at_16k: Array, heard: Array) -> tuple[TrackState | None, Array | None]:
         """The rows of emotion: from the animator's rows where both hear the same, else from the sound."""
-        if self._track and state and self._shares:
-            return self._track.follow(state, heard)
-        return _step(self._track, state, at_16k)
+        if self.track and state and self._shares:
+            return self.track.follow(state, heard)
+        return _step(self.track, state, at_16k)
 
     def _face(self, rows: Array, moved: Array | None, felt: Array | None) -> Array:
         """(n, animator's channels), idle motion, emotion -> (n, the session's channels, maybe emotions)."""
@@ -130,13 +131,13 @@ class Session:
 
     def _clip(self, frames: Array, first: int) -> FaceClip:
         wide, start_s = len(self._channels), frame_time_s(first, self.fps)
-        frames = frames.reshape(len(frames), wide + len(EMOTIONS) * (self._track is not None))
+        frames = frames.reshape(len(frames), wide + len(EMOTIONS) * (self.track is not None))
         face, emotion = frames[:, :wide], None
-        if self._show:
+        if self.show:
             times_s = start_s + np.arange(len(frames)) / float(exact_rate(self.fps))
-            shown, emotion = self._show(face[:, : len(self._rig)], frames[:, wide:] if self._track else None, times_s)
+            shown, emotion = self.show(face[:, : len(self._rig)], frames[:, wide:] if self.track else None, times_s)
             face = np.concatenate([shown, face[:, len(self._rig) :]], axis=1)
-        face = self._polish(face)
+        face = self._polished(face)
         clip = FaceClip(
             weights=face[:, : len(self._rig)],
             channels=self._rig,

@@ -23,7 +23,6 @@ from voxface.dataset.dataset import load_dataset
 from voxface.errors import UsageError
 from voxface.face.rig import EMOTIONS
 from voxface.models.emotion import EmotionConfig, EmotionNet
-from voxface.runtime.prosody import TICK_ROWS
 from voxface.stream import Array, run_whole
 from voxface.training.checkpoint import FILE_NAME, CheckpointHeader, load_checkpoint, save_checkpoint, under
 from voxface.training.emodb import LETTERS, Acted, acted
@@ -51,7 +50,7 @@ class EmotionRecipe:
     """
 
     name: str = "emotion"
-    config: EmotionConfig = field(default_factory=lambda: EmotionConfig(every=TICK_ROWS))
+    config: EmotionConfig = field(default_factory=EmotionConfig)
     feature: FeatureSpec = field(default_factory=lambda: FeatureSpec(rows=83, level=LevelSpec(free_db=6.0)))
     vary: VarySpec = field(default_factory=VarySpec)
     calm: int = 100
@@ -131,13 +130,13 @@ def fitted(examples: Examples, recipe: EmotionRecipe) -> EmotionNet:
     weight = torch.from_numpy(examples.balanced(recipe.calm_share))
     spread, centre = torch.std_mean(found[torch.from_numpy(~examples.calm)], dim=0)
     net.centre.copy_(centre)
-    net.scale.copy_(1 / spread.clamp_min(1e-4))
+    net.scale.copy_(1 / spread.clamp_min(0.01))
     torch.nn.init.zeros_(net.read.weight)
     torch.nn.init.zeros_(net.read.bias)
     optimizer = torch.optim.Adam(net.read.parameters(), recipe.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.steps)
     for _ in range(recipe.steps):
-        some = torch.from_numpy(random.integers(0, len(found), recipe.batch))
+        some = torch.from_numpy(random.integers(0, len(found), min(recipe.batch, len(found))))
         errors = torch.nn.functional.cross_entropy(net.logits(found[some]), wanted[some], reduction="none")
         loss = (errors * weight[some]).mean() + recipe.shrink * net.read.weight.square().sum()
         optimizer.zero_grad()

@@ -33,7 +33,7 @@ class VarySpec:
     gain_db:    louder or softer
     rows:       what is done to the rows: slope of the spectrum, small shifts of pitch
     sure_s:     a moment by which so much voice is remembered counts half
-    first, every: of the rows that the net looks at, statistics are taken of every so many-th, from that one on
+    first, every: statistics are taken of every so many-th row, from that one on
     """
 
     times: int = 8
@@ -46,8 +46,8 @@ class VarySpec:
     gain_db: tuple[float, float] = (-20.0, 3.0)
     rows: AugmentSpec = _ROWS
     sure_s: float = 0.5
-    first: int = 8
-    every: int = 4
+    first: int = 15
+    every: int = 15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
