@@ -63,6 +63,7 @@ SOLE_HOME: dict[str, set[str]] = {
     "pooch": {"capture"},
     "ray": {"capture/ray_runner.py"},
     "fsspec": {"places.py"},
+    "sounddevice": {"live/devices.py"},
     "websockets": {"live", "client", "server"},
     "prometheus_client": {"server"},
     "onnxruntime": {"runtime", "training/window_export.py"},
