@@ -1,17 +1,27 @@
-"""Many live voices on one net: a thread that computes whatever voices have sound."""
+"""Many live voices on one net: a thread that computes together whatever voices have sound."""
 
 from __future__ import annotations
 
 import threading
+import time
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 from pathlib import Path
 from types import TracebackType
+from typing import Any
+
+import numpy as np
 
 from voxface.bundle import Bundle
 from voxface.errors import LimitError, UsageError
 from voxface.runtime.animate import DEFAULT_BUNDLE, open_animator
-from voxface.runtime.live_session import Frames, Job, LiveSession
+from voxface.runtime.choir import ENDLESS, FACE, Choir
+from voxface.runtime.ears import MOST_ROWS
+from voxface.runtime.live_session import LiveSession, Segment
+from voxface.stream import Array
+from voxface.timebase import ROW_HOP, ROW_WINDOW, frame_count
 
-_PIECE_S = 0.2  # of one voice at a time, so that a burst of sound does not hold up the others
+_NO_SOUND, _NO_FACES = np.zeros(0, np.float32), np.zeros((0, FACE), np.float32)
 
 
 class Engine:
@@ -19,10 +29,10 @@ class Engine:
 
     Args:
         bundle: one that streams, by name, path or opened; `live` answers soonest.
-        threads: of one call of the net.
+        threads: that call the net at once.
         most_sessions: that may be open at once.
         deadline_ms: how long a session may wait for others, with which it is computed together.
-    Raises: UsageError: the bundle cannot stream. BundleError: it cannot be used.
+    Raises: UsageError: the bundle cannot stream, or drives the head itself. BundleError: it cannot be used.
     """
 
     def __init__(
@@ -32,11 +42,18 @@ class Engine:
         most_sessions: int = 1000,
         deadline_ms: float = 5.0,
     ) -> None:
-        self.animator = open_animator(bundle, threads)
+        self.animator = open_animator(bundle, 1)
         self.bundle, self.most_sessions, self.deadline_ms = self.animator.bundle, most_sessions, deadline_ms
-        self._sessions: set[LiveSession] = set()
+        if not Choir.fits(self.animator):
+            raise UsageError(f"bundle {self.bundle.name!r} cannot be run live.", hint="Use the bundle live or default.")
+        self._choir = Choir(self.animator, most_sessions, threads)
+        self._voices: dict[LiveSession, _Voice] = {}
+        self._free = list(range(most_sessions))
+        heapify(self._free)
         self._due: dict[LiveSession, None] = {}
+        self._due_since = 0.0
         self._change = threading.Condition()
+        self.crashed: Exception | None = None
         self._stopped = False
         self._thread = threading.Thread(target=self._work, name="voxface-engine", daemon=True)
         self._thread.start()
@@ -53,84 +70,174 @@ class Engine:
     def sessions(self) -> int:
         """How many are open."""
         with self._change:
-            return len(self._sessions)
+            return len(self._voices)
 
     @property
     def alive(self) -> bool:
-        """Whether it can compute."""
+        """Whether it can compute; `crashed` says what happened otherwise."""
         return self._thread.is_alive() and not self._stopped
+
+    @property
+    def bytes_per_session(self) -> int:
+        """Memory of the state of one session."""
+        return self._choir.bytes_per_voice
 
     def close(self) -> None:
         """Stop; sessions that are still open fail."""
         with self._change:
             self._stopped = True
-            left = list(self._sessions)
             self._change.notify_all()
         self._thread.join()
-        for session in left:
-            session.fail(UsageError("the engine of this session was closed."))
+        self._fail(list(self._voices), UsageError("the engine of this session was closed."))
 
     # -- what sessions call -------------------------------------------------------------------------------------------
 
     def admit(self, session: LiveSession) -> None:
         """Raises: LimitError: as many sessions as it may have are open. UsageError: it is closed."""
         with self._change:
-            if self._stopped:
+            if self._stopped or self.crashed:
                 raise UsageError("the engine is closed.")
-            if len(self._sessions) >= self.most_sessions:
+            if not self._free:
                 raise LimitError(
                     f"the engine has {self.most_sessions} sessions, as many as it may have.",
                     hint="Try again when one has ended.",
                 )
-            self._sessions.add(session)
+            self._voices[session] = _Voice(session, heappop(self._free))
 
     def dismiss(self, session: LiveSession) -> None:
+        """It is closed; its place becomes free once nothing is computed for it."""
         with self._change:
-            self._sessions.discard(session)
-            self._due.pop(session, None)
+            voice = self._voices.get(session)
+            if voice and (not voice.joined or self._stopped):
+                self._forget(voice)
+        self.wake(session)
 
     def wake(self, session: LiveSession) -> None:
         """It has something to do."""
         with self._change:
-            if session in self._sessions:
-                self._due[session] = None
+            if session not in self._voices:
+                return
+            if not self._due:
+                self._due_since = time.monotonic()
                 self._change.notify()
+            self._due[session] = None
 
     # -- the thread ---------------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        while True:
-            with self._change:
-                self._change.wait_for(lambda: self._due or self._stopped)
-                if self._stopped:
-                    return
-                due = list(self._due)
-                self._due.clear()
-            for session in due:
-                self._serve(session)
+        """Rounds, each for the voices that had something to do when it began."""
+        while voices := self._wait():
+            try:
+                self._round(voices)
+            except Exception as error:  # whatever it is, the other sessions go on
+                self._fail([voice.session for voice in voices], error)
 
-    def _serve(self, session: LiveSession) -> None:
-        """One job of a session, and word that there may be another."""
-        job = session.take(_PIECE_S)
-        if job is None:
-            return
-        try:
-            frames = _step(session, job)
-        except Exception as error:  # whatever it is, the other sessions go on
+    def _wait(self) -> list[_Voice]:
+        """The voices to work on, after the deadline; none: the engine is closed."""
+        with self._change:
+            self._change.wait_for(lambda: self._due or self._stopped)
+            left_s = self._due_since + self.deadline_ms / 1000 - time.monotonic()
+            alone = len(self._due) == len(self._voices)
+        if left_s > 0 and not alone:
+            time.sleep(left_s)
+        with self._change:
+            voices = [] if self._stopped else [self._voices[session] for session in self._due]
+            self._due = {voice.session: None for voice in voices if voice.session.closed}
+            for voice in voices:
+                if voice.session.closed:
+                    self._forget(voice)
+            return voices
+
+    def _round(self, voices: list[_Voice]) -> None:
+        """One step of every voice that has rows: those that have as many together."""
+        groups: dict[int, list[_Voice]] = {}
+        for voice in voices:
+            count = min(voice.hear(self._choir), MOST_ROWS)
+            if count:
+                groups.setdefault(count, []).append(voice)
+            elif voice.over:
+                voice.session.put(voice.segment, _NO_FACES, True)
+        for count, some in groups.items():
+            places = np.array([voice.place for voice in some])
+            totals = np.array([voice.total for voice in some])
+            final = np.array([voice.over and voice.ready <= count for voice in some])
+            found = self._choir.step(places, count, totals, final)
+            for voice, faces, last in zip(some, found, final.tolist(), strict=True):
+                voice.ready -= count
+                voice.session.put(voice.segment, faces.copy(), last)
+        for voice in voices:
+            if voice.busy or voice.session.waits:
+                self.wake(voice.session)
+
+    def _fail(self, sessions: list[LiveSession], error: Exception) -> None:
+        self.crashed = None if isinstance(error, UsageError) else error
+        for session in sessions:
             session.fail(error)
-            return
-        session.put(job, frames)
-        self.wake(session)
+
+    def _forget(self, voice: _Voice) -> None:
+        """The lock is held."""
+        self._voices.pop(voice.session, None)
+        self._due.pop(voice.session, None)
+        self._choir.leave(voice.place)
+        heappush(self._free, voice.place)
 
 
-def _step(session: LiveSession, job: Job) -> Frames:
-    parts = session.parts
-    if session.state is None or session.state[0] is not job.segment:
-        session.state = (job.segment, parts.start() if session.state is None else parts.again(session.state[1]))
-    state, clip = parts.step(session.state[1], job.samples)
-    session.state = (job.segment, state)
-    frames = Frames(clip.weights, clip.head, clip.emotion)
-    if not job.last or not state.heard:
-        return frames
-    rest = parts.finish(state)
-    return Frames.joined([frames, Frames(rest.weights, rest.head, rest.emotion)])
+@dataclass(eq=False)
+class _Voice:
+    """A session's place in the choir, and its sound on the way there; only the engine's thread looks at it.
+
+    at_16k: sound that did not yet fit · ready: rows that may be computed · total: frames of the segment, once known
+    over: the segment's sound has ended, and all of it is in `at_16k` or the choir
+    """
+
+    session: LiveSession
+    place: int
+    segment: Segment | None = None
+    resampler: Any = None
+    at_16k: Array = field(default_factory=lambda: _NO_SOUND)
+    ready: int = 0
+    total: int = ENDLESS
+    ended: bool = False
+    joined: bool = False
+
+    @property
+    def over(self) -> bool:
+        return self.ended and not len(self.at_16k)
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is something to compute without any news from the session."""
+        return bool(len(self.at_16k)) or self.ready > 0
+
+    def hear(self, choir: Choir) -> int:
+        """Bring the session's sound into the choir, as far as it has room; returns how many rows are ready."""
+        job = self.session.take(0.0 if len(self.at_16k) else MOST_ROWS / 100)
+        if job is None:
+            return 0
+        if job.segment is not self.segment:
+            self._begin(job.segment, choir)
+        if not self.ended:
+            self._take(job.samples, job.last, choir)
+        samples = self.at_16k[: choir.room(self.place)]
+        self.at_16k = self.at_16k[len(samples) :]
+        self.ready = choir.fill(self.place, samples)
+        return self.ready
+
+    def _begin(self, segment: Segment, choir: Choir) -> None:
+        if not self.joined:
+            choir.join(self.place, self.session.parts)
+        choir.start(self.place, segment.first)
+        self.joined, self.segment, self.resampler = True, segment, self.session.parts.resampler.start()
+        self.at_16k, self.ready, self.total, self.ended = _NO_SOUND, 0, ENDLESS, False
+
+    def _take(self, samples: Array, last: bool, choir: Choir) -> None:
+        parts = self.session.parts
+        if len(samples):
+            self.resampler, heard = parts.resampler.step(self.resampler, samples)
+            self.at_16k = np.concatenate([self.at_16k, heard]) if len(self.at_16k) else heard
+        if last and self.segment:
+            self.ended = True
+            self.total = frame_count(self.segment.heard, parts.rate_hz, parts.fps)
+            if self.total:
+                silence = np.zeros(choir.animator.bundle.look_ahead_rows * ROW_HOP + ROW_WINDOW // 2, np.float32)
+                self.at_16k = np.concatenate([self.at_16k, parts.resampler.finish(self.resampler), silence])

@@ -57,7 +57,7 @@ class Show:
         table = Expressions.load(feeling.expressions)
         self.feeling = feeling
         self.channels = channels + tuple(name for name in table.channels_of() if name not in channels)
-        self._express: Callable[[Array, Array], Array] = table.over(self.channels, feeling.strength)
+        self.express: Callable[[Array, Array], Array] = table.over(self.channels, feeling.strength)
 
     def __call__(self, weights: Array, heard: Array | None, times_s: Array) -> tuple[Array, Array]:
         """Give faces their expression.
@@ -69,7 +69,7 @@ class Show:
         Returns: (n, self.channels) weights, (n, 7) float32 emotion.
         """
         emotion = self.emotion(heard, times_s)
-        return self._express(weights, emotion), emotion
+        return self.express(weights, emotion), emotion
 
     def emotion(self, heard: Array | None, times_s: Array) -> Array:
         """(n, 7) float32: what is heard and what is wanted as one."""

@@ -116,20 +116,20 @@ class IdleMotion:
         self.idle, self.look_ahead_rows, self.channels = idle, look_ahead_rows, tuple(channels)
         self._columns = np.array([IDLE.index(name) for name in self.channels], int)
         self._together = 2 if look_ahead_rows >= TICK_ROWS else 1  # half the work of a live step, if there is time
-        self._lead = min(look_ahead_rows // TICK_ROWS + 1 - self._together, _LEAD_TICKS)
+        self.lead = min(look_ahead_rows // TICK_ROWS + 1 - self._together, _LEAD_TICKS)
         self._prosody, self._emphasis = Prosody(self._together), Emphasis()
         self._blinks, self._gaze = Blinks(idle.seed, idle.blinks), Gaze(idle.seed)
         self._head = HeadMotion(idle.seed, idle.head, idle.brows)
-        self._holds_eyes = idle.head * (HEAD[0] in self.channels) > 0  # else the bundle's head is unknown here
+        self.holds_eyes = idle.head * (HEAD[0] in self.channels) > 0  # else the bundle's head is unknown here
 
     def start(self) -> MotionState:
         """Before the first sample it was silent."""
         parts = (self._emphasis.start(), self._blinks.start(), self._gaze.start(), self._head.start())
-        return self._from(PartsState(*parts, self._lead, 0))
+        return self._from(PartsState(*parts, self.lead, 0))
 
     def again(self, state: MotionState) -> MotionState:
         """Another sound begins, of which row 0 is the next row; blinks, gaze and head go on."""
-        return self._from(state.parts._replace(lead=self._lead))
+        return self._from(state.parts._replace(lead=self.lead))
 
     def _from(self, parts: PartsState) -> MotionState:
         return MotionState(self._prosody.start(), parts, np.zeros((0, len(self.channels)), np.float32), 0, 0)
@@ -161,7 +161,7 @@ class IdleMotion:
         gaze, eyes = self._gaze.step(state.gaze, first, said[:, 0])
         head, moved = self._head.step(state.head, state.ticks, said)
         eyes *= self.idle.gaze
-        if self._holds_eyes and self.idle.gaze:
+        if self.holds_eyes and self.idle.gaze:
             eyes -= moved[:, :2]  # the eyes stay where they look while the head turns
         after = PartsState(speaker, blinks, gaze, head, state.lead - skip, state.ticks + len(said))
         return after, idle_columns(closed, eyes, moved)

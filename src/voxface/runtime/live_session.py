@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from voxface.errors import LimitError, UsageError
 from voxface.face.axes import lengths
 from voxface.face.clip import FaceClip
-from voxface.face.rig import ARKIT
+from voxface.face.rig import ARKIT, EMOTIONS, HEAD
 from voxface.runtime.events import ease
 from voxface.runtime.feeling import Feeling
 from voxface.runtime.idle import Idle
@@ -36,23 +36,8 @@ MOST_WAITING_S = 60.0
 
 _BY_DEFAULT, _AS_HEARD = Idle(), Feeling()
 _NO_SOUND = np.zeros(0, np.float32)
-
-
-class Frames(NamedTuple):
-    """Faces over ARKIT: (n, 52) weights, (n, 7) head or None, (n, 7) emotion or None; all float32."""
-
-    weights: Array
-    head: Array | None
-    emotion: Array | None
-
-    def part(self, frames: slice) -> Frames:
-        head, emotion = (values if values is None else values[frames] for values in self[1:])
-        return Frames(self.weights[frames], head, emotion)
-
-    @classmethod
-    def joined(cls, parts: Sequence[Frames]) -> Frames:
-        whole = (None if columns[0] is None else np.concatenate(columns) for columns in zip(*parts, strict=True))
-        return cls(*whole)  # type: ignore[arg-type]  # weights are never None
+_NO_FACES = np.zeros((0, len(ARKIT) + len(HEAD) + len(EMOTIONS)), np.float32)
+_TURN = slice(len(ARKIT) + 3, len(ARKIT) + len(HEAD))  # columns of the head's quaternion
 
 
 @dataclass(eq=False)
@@ -129,15 +114,12 @@ class LiveSession:
     ) -> None:
         self.engine, self.rate_hz, self.fps = engine, rate_hz, fps
         self.parts = Session(engine.animator, rate_hz, fps, polish, idle, emotion)
-        wide = (len(ARKIT), 7 * self.parts.has_head, 7 * self.parts.has_emotion)
-        self._nothing = Frames(*(np.zeros((0, count), np.float32) if count else None for count in wide))  # type: ignore
         self.given = self._next = first_frame
-        self.state: Any = None  # the engine's own
         self._notify, self._ease_out = notify, ease_out
         self._change = threading.Condition()
-        self._segments, self._ready = deque([Segment(first_frame)]), deque[Frames]()
-        self._before: Frames | None = None  # the last frame made, or after an interrupt the last given
-        self._given: Frames | None = None
+        self._segments, self._ready = deque([Segment(first_frame)]), deque[Array]()
+        self._before: Array | None = None  # the last frame made, or after an interrupt the last given
+        self._given: Array | None = None
         self._failed: Exception | None = None
         self._closed = False
         engine.admit(self)
@@ -166,6 +148,23 @@ class LiveSession:
         """Frames that may be pulled now."""
         with self._change:
             return self._next - self.given
+
+    @property
+    def waiting_s(self) -> float:
+        """Seconds of sound that were pushed and whose frames are not ready; the latency is among them."""
+        with self._change:
+            return max(0.0, self._heard() / self.rate_hz - frame_time_s(self._next, self.fps))
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something that the engine has not taken."""
+        with self._change:
+            return bool(self._segments) and (bool(self._segments[0].waiting) or self._segments[0].ended)
 
     @property
     def done(self) -> bool:
@@ -215,7 +214,7 @@ class LiveSession:
             frames, first = self._pop(most), self.given
             self.given += most
             if most:
-                self._given = frames.part(slice(-1, None))
+                self._given = frames[-1:]
         return self._clip(frames, first)
 
     def interrupt(self) -> int:
@@ -227,7 +226,7 @@ class LiveSession:
         with self._change:
             if self._closed or not self._open():
                 return self.given
-            frames = int(INTERRUPT_S * exact_rate(self.fps)) if self._given else 0
+            frames = int(INTERRUPT_S * exact_rate(self.fps)) if self._given is not None else 0
             self._ready.clear()
             self._segments.clear()
             self._next, self._before = self.given, self._given
@@ -278,28 +277,25 @@ class LiveSession:
             if self._closed or not self._segments:
                 return None
             segment = self._segments[0]
-            if not segment.waiting and not segment.ended:
-                return None
             samples = segment.get(int(most_s * self.rate_hz))
             return Job(segment, samples, segment.ended and not segment.waiting)
 
-    def put(self, job: Job, frames: Frames) -> None:
-        """The frames of a job; forgotten if an interrupt came in between."""
+    def put(self, segment: Segment | None, faces: Array, last: bool) -> None:
+        """(n, FACE) frames of a segment, maybe its last; forgotten if an interrupt came in between."""
         with self._change:
-            if not self._segments or self._segments[0] is not job.segment:
+            if not self._segments or self._segments[0] is not segment:
                 return
-            segment, count = job.segment, len(frames.weights)
+            count = len(faces)
             if count:
-                frames = self._eased(segment, frames)
+                faces = self._eased(segment, faces)
                 segment.made += count
                 self._next += count
-                self._ready.append(frames)
-                self._before = self._before if segment.made < segment.ease else frames.part(slice(-1, None))
-            if job.last:
-                self._before = frames.part(slice(-1, None)) if count else self._before
+                self._ready.append(faces)
+                self._before = self._before if segment.made < segment.ease else faces[-1:]
+            if last:
                 self._segments.popleft()
             self._change.notify_all()
-        if self._notify and (count or job.last):
+        if self._notify and (count or last):
             self._notify()
 
     def fail(self, error: Exception) -> None:
@@ -344,36 +340,33 @@ class LiveSession:
         segment.put(np.zeros(int(frames * self.rate_hz / exact_rate(self.fps)), np.float32))
         return segment
 
-    def _eased(self, segment: Segment, frames: Frames) -> Frames:
+    def _eased(self, segment: Segment, frames: Array) -> Array:
         """Frames of the segment, as far as they still come from the face before it."""
         if segment.made >= segment.ease or self._before is None:
             return frames
-        number = segment.made + 1 + np.arange(len(frames.weights))
+        number = segment.made + 1 + np.arange(len(frames))
         way = ease(number / segment.ease).astype(np.float32)[:, None]
-        mixed = [
-            own if own is None or before is None else way * own + (1 - way) * before
-            for own, before in zip(frames, self._before, strict=True)
-        ]
-        if mixed[1] is not None:
-            mixed[1][:, 3:] /= lengths(mixed[1][:, 3:])[:, None]
-        return Frames(*mixed)  # type: ignore[arg-type]  # weights are never None
+        mixed: Array = way * frames + (1 - way) * self._before
+        mixed[:, _TURN] /= np.maximum(lengths(mixed[:, _TURN]), 1e-6)[:, None]
+        return mixed
 
-    def _pop(self, most: int) -> Frames:
+    def _pop(self, most: int) -> Array:
         """Exactly `most` frames of those that are ready."""
         parts, missing = [], most
         while missing:
             frames = self._ready.popleft()
-            parts.append(frames.part(slice(0, missing)))
-            if len(frames.weights) > missing:
-                self._ready.appendleft(frames.part(slice(missing, None)))
-            missing -= len(parts[-1].weights)
-        if len(parts) == 1:
-            return parts[0]
-        return Frames.joined([self._nothing, *parts])
+            parts.append(frames[:missing])
+            if len(frames) > missing:
+                self._ready.appendleft(frames[missing:])
+            missing -= len(parts[-1])
+        return parts[0] if len(parts) == 1 else np.concatenate([_NO_FACES, *parts])
 
-    def _clip(self, frames: Frames, first: int) -> FaceClip:
-        weights, head, emotion = frames
-        return FaceClip(weights, ARKIT, self.fps, frame_time_s(first, self.fps), head=head, emotion=emotion)
+    def _clip(self, faces: Array, first: int) -> FaceClip:
+        return FaceClip(
+            faces[:, : len(ARKIT)], ARKIT, self.fps, frame_time_s(first, self.fps),
+            head=faces[:, len(ARKIT) : -len(EMOTIONS)] if self.parts.has_head else None,
+            emotion=faces[:, -len(EMOTIONS) :] if self.parts.has_emotion else None,
+        )  # fmt: skip
 
 
 def frame_sample(frame: int, rate_hz: int, fps: float) -> int:

@@ -1,0 +1,268 @@
+"""Many voices at once: the steps of a Session for all voices that have as many rows ready, as few large operations.
+
+Session is the truth; what differs here is only that every state is an array with a place for each voice, so that a
+hundred voices cost one call of each library instead of a hundred. tests/test_engine.py holds both to 1e-5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voxface.face.rig import ARKIT, EMOTIONS, HEAD
+from voxface.runtime.animator import Animator
+from voxface.runtime.ears import Ears
+from voxface.runtime.emotion import CALM, open_emotion, settled
+from voxface.runtime.feeling import Feeling
+from voxface.runtime.idle import IDLE
+from voxface.runtime.net import Net, States
+from voxface.runtime.polish import Polish
+from voxface.runtime.prosody import TICK_HOP, TICK_ROWS
+from voxface.runtime.restless import Restless
+from voxface.runtime.session import Session
+from voxface.stream import Array
+from voxface.timebase import ROW_HOP, ROW_RATE_HZ, exact_rate
+
+FACE = len(ARKIT) + len(HEAD) + len(EMOTIONS)
+"""Numbers of a face here: weights over ARKIT, head, emotion."""
+
+ENDLESS = np.iinfo(np.int64).max
+_SHOWN = len(ARKIT) + len(HEAD)
+_QUATERNION = slice(_SHOWN - 4, _SHOWN)
+_TOGETHER = 32  # voices in one call of the net: more do not fit into the cache with their states
+
+Style = Callable[[Array], Array]
+
+
+class Choir:
+    """Faces of voices at numbered places.
+
+    Args:
+        animator: the opened bundle; see `fits`.
+        places: how many voices there may be. Memory is used only for those that there have been.
+        threads: that call the net at once.
+    """
+
+    def __init__(self, animator: Animator, places: int, threads: int = 1) -> None:
+        self.animator, emotion = animator, open_emotion()
+        specs = [animator.feature, emotion.bundle.feature]
+        self._ears, self._restless = Ears(specs[: 1 + (specs[0] != specs[1])], places), Restless(places)
+        pool = ThreadPoolExecutor(threads, "voxface-net") if threads > 1 else None
+        self._net, self._emotion = _States(animator.net, places, pool), _States(emotion, places, None)
+        self._width, self._ahead = animator.bundle.feature.rows, animator.bundle.look_ahead_rows
+        self._shown = np.zeros((places, len(EMOTIONS)), np.float32)
+        self._row, self._next, self._first = (np.zeros(places, np.int64) for _ in range(3))
+        self._rate = np.zeros((places, 2), np.int64)  # frames a second, as a fraction
+        self._from, self._last = np.zeros((places, _SHOWN), np.int64), np.zeros((places, FACE), np.float32)
+        self._moves, self._feels = np.zeros(places, bool), np.zeros(places, bool)
+        self._parts: list[Session | None] = [None] * places
+        self._styles: list[Style | None] = [None] * places
+
+    @staticmethod
+    def fits(animator: Animator) -> bool:
+        """Whether it can run this bundle: log-mel features, and a head that moves by itself."""
+        return animator.bundle.feature.kind == "logmel" and HEAD[0] not in animator.bundle.drives
+
+    @property
+    def bytes_per_voice(self) -> int:
+        """Memory of one voice."""
+        parts = (self._shown, self._row, self._next, self._first, self._rate, self._from, self._last)
+        states = self._net.bytes_per_voice + self._emotion.bytes_per_voice
+        own = sum(int(part[0].nbytes) for part in parts)
+        return own + states + self._ears.bytes_per_voice + self._restless.bytes_per_voice
+
+    def join(self, place: int, parts: Session) -> None:
+        """A new voice."""
+        self._parts[place], self._styles[place] = parts, _style_of(parts)
+        rate = exact_rate(parts.fps)
+        self._rate[place] = rate.numerator, rate.denominator
+        self._moves[place], self._feels[place] = parts.motion is not None, parts.track is not None
+        still = len(self.animator.channels) + len(IDLE)
+        sources = {name: len(self.animator.channels) + IDLE.index(name) for name in parts.free}
+        sources |= {name: n for n, name in enumerate(self.animator.channels) if name in self.animator.bundle.drives}
+        self._from[place] = [sources.get(name, still) for name in ARKIT + HEAD]
+        if parts.motion:
+            self._restless.start(place, parts.motion)
+
+    def leave(self, place: int) -> None:
+        """It is gone."""
+        self._parts[place] = self._styles[place] = None
+
+    def start(self, place: int, first: int) -> None:
+        """A sound begins, of which frame 0 is frame `first` of the voice's clock. Idle motion goes on."""
+        parts = self._parts[place]
+        self._ears.start(place)
+        self._net.start(place, self.animator.start().net)
+        self._emotion.start(place, self._emotion.net.start())
+        self._shown[place] = CALM
+        self._row[place], self._next[place], self._first[place] = 0, 0, first
+        if parts and parts.motion:
+            self._restless.again(place, parts.motion)
+
+    def room(self, place: int) -> int:
+        """Samples at 16 kHz that `fill` takes."""
+        return self._ears.room(place)
+
+    def fill(self, place: int, samples: Array) -> int:
+        """Add samples at 16 kHz; returns how many rows are ready."""
+        return self._ears.fill(place, samples)
+
+    def step(self, places: Array, count: int, totals: Array, final: Array) -> list[Array]:
+        """Compute the next `count` rows of each of these voices.
+
+        Args:
+            totals: (voices,) frames that its sound has, or ENDLESS while that is unknown.
+            final: (voices,) bool: these are its last rows; the last is held up to its last frame.
+        Returns: for each voice (n, FACE) float32, the frames that are ready.
+        """
+        heard, rows = self._ears.take(places, count)
+        first = self._row[places]
+        self._row[places] += count
+        felt = self._feel(places, rows[-1])
+        self._move(places, first, heard)
+        given = self._net.step(places, rows[0][..., : self._width])
+        moved = self._restless.rows(places, first - self._ahead, count)
+        faces = np.concatenate([given, moved, np.zeros_like(given[..., :1])], axis=2)
+        faces = np.take_along_axis(faces, self._from[places][:, None], axis=2)
+        known = np.concatenate([self._last[places][:, None], np.concatenate([faces, felt], axis=2)], axis=1)
+        self._last[places] = known[:, -1]
+        return self._frames(places, known, first - self._ahead, totals, final)
+
+    def _move(self, places: Array, first: Array, heard: Array) -> None:
+        """Draw the idle motion that follows from the ticks among these rows."""
+        for offset, some in _ticks(first, heard.shape[1] // ROW_HOP - TICK_HOP // ROW_HOP + 1, self._moves[places]):
+            at = ROW_HOP * offset[:, None] + np.arange(TICK_HOP)
+            self._restless.tick(places[some], (first[some] + offset) // TICK_ROWS, heard[some[:, None], at])
+
+    def _feel(self, places: Array, rows: Array) -> Array:
+        """(voices, rows, 83) -> (voices, rows, 7): EmotionTrack.follow."""
+        heard = np.broadcast_to(CALM, (*rows.shape[:2], len(EMOTIONS)))
+        some = np.flatnonzero(self._feels[places])
+        if len(some) == len(places):
+            heard = self._emotion.step(places, rows)
+        elif len(some):
+            heard = heard.copy()
+            heard[some] = self._emotion.step(places[some], rows[some])
+        shown = settled(heard, ROW_RATE_HZ, self._shown[places][:, None])
+        self._shown[places] = shown[:, -1]
+        return shown
+
+    def _frames(self, places: Array, known: Array, first: Array, totals: Array, final: Array) -> list[Array]:
+        """Frames from rows, as FramePacer: known[:, 0] is the row before row `first` of each voice's face."""
+        rows = first + known.shape[1] - 1
+        above, below = self._rate[places].T
+        begin = self._next[places]
+        end = np.where(rows > 0, 1 + (rows - 1) * above // (ROW_RATE_HZ * below), 0)
+        end = np.maximum(np.where(final, totals, np.minimum(end, totals)), begin)
+        self._next[places] = end
+        counts = end - begin
+        owner, bounds = np.repeat(np.arange(len(places)), counts), np.cumsum(counts)
+        number = np.arange(len(owner)) + (begin - bounds + counts)[owner]
+        left, rest = np.divmod(number * (ROW_RATE_HZ * below[owner]), above[owner])
+        share = (rest / above[owner]).astype(np.float32)[:, None]
+        last, shift = rows[owner] - 1, 1 - first[owner]
+        right, left = np.minimum(left + 1, last) + shift, np.minimum(left, last) + shift
+        frames = known[owner, left] * (1 - share) + known[owner, right] * share
+        turned = frames[:, _QUATERNION]
+        turned /= np.maximum(np.sqrt(np.einsum("ij,ij->i", turned, turned)), 1e-6)[:, None]
+        self._want(places, frames, number, bounds - counts, bounds)
+        frames = self._styled(places, owner, frames)
+        each: list[Array] = np.split(frames, bounds[:-1])
+        return each
+
+    def _want(self, places: Array, frames: Array, number: Array, begin: Array, end: Array) -> None:
+        """Put wanted emotions over those that are heard."""
+        for place, low, high in zip(places.tolist(), begin.tolist(), end.tolist(), strict=True):
+            parts = self._parts[place]
+            if parts and parts.show and parts.show.feeling.wanted and high > low:
+                times_s = (self._first[place] + number[low:high]) / float(exact_rate(parts.fps))
+                heard = frames[low:high, _SHOWN:]
+                frames[low:high, _SHOWN:] = parts.show.emotion(heard if parts.track else None, times_s)
+
+    def _styled(self, places: Array, owner: Array, frames: Array) -> Array:
+        """Expressions and gains, for all voices of one style together."""
+        styles = [self._styles[place] for place in places.tolist()]
+        kinds = {id(style): style for style in styles}
+        if len(kinds) == 1 and (only := styles[0]):
+            return only(frames)
+        whose = np.array([id(style) for style in styles])[owner]
+        for key, style in kinds.items():
+            mine = whose == key
+            frames[mine] = style(frames[mine]) if style else frames[mine]
+        return frames
+
+
+class _States:
+    """A net and its states, with a place for each voice."""
+
+    def __init__(self, net: Net, places: int, pool: ThreadPoolExecutor | None) -> None:
+        self.net, self._pool = net, pool
+        self._states = tuple(np.zeros((places, *spec.shape[1:]), spec.dtype) for spec in net.bundle.states)
+
+    @property
+    def bytes_per_voice(self) -> int:
+        return sum(state[0].nbytes for state in self._states)
+
+    def start(self, place: int, states: States) -> None:
+        for kept, state in zip(self._states, states, strict=True):
+            kept[place] = state[0]
+
+    def step(self, places: Array, rows: Array) -> Array:
+        """(voices, n, width) -> (voices, n, channels), and the states move on."""
+        parts = [slice(at, at + _TOGETHER) for at in range(0, len(places), _TOGETHER)]
+        run: Any = self._pool.map if self._pool and len(parts) > 1 else map
+        found: list[Array] = list(run(lambda part: self._run(places[part], rows[part]), parts))
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def _run(self, places: Array, rows: Array) -> Array:
+        states, found = self.net.step(tuple(kept[places] for kept in self._states), np.ascontiguousarray(rows))
+        for kept, state in zip(self._states, states, strict=True):
+            kept[places] = state
+        outputs: list[Array] = [found[out.name] for out in self.net.bundle.outputs]
+        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=2)
+
+
+def _ticks(first: Array, count: int, wanted: Array) -> list[tuple[Array, Array]]:
+    """Where among `count` rows from row `first` on each voice has those divisible by TICK_ROWS.
+
+    Returns: for the first, the second, ... of them: (n,) offsets of the rows, (n,) indices of the voices.
+    """
+    found = []
+    offset = -first % TICK_ROWS
+    while (some := np.flatnonzero((offset < count) & wanted)).size:
+        found.append((offset[some], some))
+        offset = offset + TICK_ROWS
+    return found
+
+
+def _style_of(parts: Session) -> Style:
+    feeling, polish = parts.show.feeling if parts.show else None, parts.polish
+    gains = tuple(sorted(polish.gain.items())), tuple(sorted(polish.offset.items()))
+    return _style(feeling and (feeling.strength, feeling.expressions), *gains, polish.intensity, polish.mouth_only)
+
+
+@lru_cache(maxsize=64)
+def _style(
+    feeling: tuple[float, str | Path | None] | None,
+    gain: tuple[tuple[str, float], ...],
+    offset: tuple[tuple[str, float], ...],
+    intensity: float,
+    mouth_only: bool,
+) -> Style:
+    """(n, FACE) -> the same with expression, gains and offsets."""
+    names = len(ARKIT)
+    show = Feeling(strength=feeling[0], expressions=feeling[1]).over(ARKIT) if feeling else None
+    polish = Polish(dict(gain), dict(offset), intensity, mouth_only).over(ARKIT + HEAD)
+
+    def styled(frames: Array) -> Array:
+        if show:
+            frames[:, :names] = show.express(frames[:, :names], frames[:, _SHOWN:])
+        frames[:, :_SHOWN] = polish(frames[:, :_SHOWN])
+        return frames
+
+    return styled
