@@ -30,6 +30,7 @@ bench: $(VENV)/.all system  ## every benchmark, one after the other
 	$(BIN)/python benchmarks/robustness.py --data $(DATA)
 	$(BIN)/python benchmarks/quality.py --data $(DATA) --work $(WORK)/datasets
 	$(BIN)/python benchmarks/render.py
+	$(BIN)/python benchmarks/emotion.py --data $(DATA)
 	$(BIN)/python -m benchmarks.viewer
 	$(BIN)/python benchmarks/tracker.py
 	$(BIN)/python benchmarks/kill_sweep.py
@@ -75,6 +76,8 @@ model: $(VENV)/.all
 	$(VOXFACE) train $(MATERIAL) --sound $(DATA)/emodb --rest-minutes 20 --teacher $(WORK)/default.voxface \
 	  -o $(WORK)/runs/live --recipe live --resume
 	$(VOXFACE) model export $(WORK)/runs/live -o $(WORK)/live.voxface
+	$(VOXFACE) train $(MATERIAL) --sound $(DATA)/emodb -o $(WORK)/runs/emotion --recipe emotion --resume
+	$(VOXFACE) model export $(WORK)/runs/emotion -o src/voxface/bundles/emotion.voxface $(LICENCES) $(EMODB)
 	$(VOXFACE) train $(MATERIAL) --sound $(DATA)/emodb --rest-minutes 20 --teacher $(WORK)/default.voxface \
 	  --teacher $(WORK)/emotion.voxface -o $(WORK)/runs/neurosync-small --recipe neurosync-small --resume
 	$(VOXFACE) model export $(WORK)/runs/neurosync-small -o $(WORK)/neurosync-small.voxface

@@ -15,7 +15,7 @@ from voxface.stream import Array, run_whole
 from voxface.timebase import ROW_HOP, ROW_RATE_HZ
 
 EMOTION_BUNDLE = "emotion"
-SHOWS_FROM, SHOWS_WHOLE = 0.3, 0.8
+SHOWS_FROM, SHOWS_WHOLE = 0.5, 0.95
 """An emotion that is heard shows from the first probability on, as far as it is from the second on: a face that wrongly
 looks angry is worse than one that looks neutral (docs/emotion.md has what this costs and brings)."""
 
