@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -245,7 +245,7 @@ def feeling_of(job: Job) -> Feeling | None:
     return None if job.no_emotion and not given else feeling
 
 
-def sound_of(source: str, job: Job) -> AudioSource:
+def sound_of(source: str | BinaryIO, job: Job) -> AudioSource:
     """The sound of an input, opened as the job's flags say."""
     from voxface.audio.decode import RawFormat, open_audio
 

@@ -50,6 +50,7 @@ def add_verbs() -> None:
         doctor,
         evaluate,
         head,
+        live,
         model,
         plot,
         render,
@@ -62,7 +63,7 @@ def add_verbs() -> None:
 
     verbs = (
         animate.animate, capture.capture, dataset.dataset, train.train, evaluate.evaluate, demo.demo, doctor.doctor,
-        synth.synth, plot.plot, render.render, report.report, view.view, serve.serve,
+        synth.synth, plot.plot, render.render, report.report, view.view, live.live, serve.serve,
     )  # fmt: skip
     for verb in verbs:
         app.command()(verb)

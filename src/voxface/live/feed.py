@@ -27,8 +27,6 @@ class Hearing(Protocol):
     rate_hz: int
 
     @property
-    def heard(self) -> int: ...
-    @property
     def room(self) -> int: ...
     def push(self, samples: Array) -> None: ...
 
@@ -45,7 +43,8 @@ class Feed:
     Args:
         most_s: sound beyond this is not taken.
 
-    peak: the largest sample since `level_db` was asked
+    taken: samples so far, with silence that stands in for missing ones
+    peak:  the largest sample since `level_db` was asked
     """
 
     def __init__(
@@ -53,23 +52,23 @@ class Feed:
     ) -> None:
         self.voice, self.clock, self.speaker, self.rate_hz = voice, clock, speaker, voice.rate_hz
         self._most = math.inf if most_s is None else round(most_s * self.rate_hz)
+        self.taken = 0
         self._lock = threading.Lock()  # a pause is filled by another thread than the one that brings sound
         self.peak = 0.0
 
     @property
     def heard_s(self) -> float:
-        return self.voice.heard / self.rate_hz
+        return self.taken / self.rate_hz
 
     @property
     def full(self) -> bool:
         """Whether all the sound is there that is to be taken."""
-        return self.voice.heard >= self._most
+        return self.taken >= self._most
 
     def push(self, samples: Array) -> float:
         """Take (n,) float32 samples; give the second at which they end."""
         with self._lock:
-            heard = self.voice.heard
-            samples = samples[: int(min(len(samples), self._most - heard))]
+            samples = samples[: int(min(len(samples), self._most - self.taken))]
             while self.voice.room < len(samples):
                 time.sleep(0.01)  # frames are pulled by another thread
             if len(samples):
@@ -77,7 +76,8 @@ class Feed:
                 self.voice.push(samples)
                 if self.speaker:
                     self.speaker.put(samples)
-            return (heard + len(samples)) / self.rate_hz
+            self.taken += len(samples)
+            return self.heard_s
 
     def fill(self, now_s: float, ahead_s: float) -> None:
         """Silence up to `ahead_s` beyond now, for sound that does not come."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
 from typing import Protocol
 
 from voxface.face.clip import FaceClip
@@ -37,18 +36,25 @@ class Playout:
 
     Args:
         delay_s: from a sound to its face.
+        news: set by the voice when frames have become ready.
 
     shown, skipped: frames that went out, and that were overtaken
     last:     the frame that went out last
     lateness: how long after their moments frames were handed to all outputs
     """
 
-    def __init__(self, voice: Voice, outputs: Sequence[Output], clock: AudioClock, delay_s: float) -> None:
-        self.voice, self.outputs, self.clock, self.delay_s = voice, list(outputs), clock, delay_s
+    def __init__(
+        self, voice: Voice, outputs: list[Output], clock: AudioClock, delay_s: float, news: threading.Event
+    ) -> None:
+        self.voice, self.outputs, self.clock, self.delay_s, self.news = voice, outputs, clock, delay_s, news
         self.shown = self.skipped = 0
         self.last: LiveFrame | None = None
         self.lateness = Lateness()
-        self.news = threading.Event()
+
+    @property
+    def deserted(self) -> bool:
+        """Whether all receivers there were have left."""
+        return bool(self.outputs) and all(output.gone for output in self.outputs)
 
     def step(self) -> LiveFrame | None:
         """Send the frame that is due, if one is, and keep the outputs alive. Raises: what went wrong in the voice."""
