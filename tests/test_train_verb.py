@@ -31,7 +31,7 @@ SMALL = ["--width", "8", "--threads", "1"]
 
 def voxface(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run the program as a user would."""
-    return subprocess.run([*PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+    return subprocess.run([*PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=600)
 
 
 def ended(verb: Callable[..., None], **arguments: Any) -> int:

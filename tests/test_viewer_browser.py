@@ -72,7 +72,7 @@ def _files(clip: FaceClip, folder: Path) -> list[str]:
     half = clip.resample(30)
     write(replace(half, weights=half.weights / 2), folder / "half.csv")
     write(FaceClip(np.ones((4, 2), np.float32), ("jawOpen", "wings"), 30.0), folder / "odd.json")
-    write(replace(clip, weights=clip.weights[:0], head=None, seen=clip.seen[:0]), folder / "none.json")
+    write(replace(clip, weights=clip.weights[:0], head=None, seen=clip.seen[:0], emotion=None), folder / "none.json")
     shutil.copy(SAMPLE, folder / "again.flac")
     (folder / "other.glb").write_bytes(HEAD_FILE.read_bytes().replace(b'"tongueOut"', b'"tongueFar"'))
     nan = (folder / "odd.json").read_bytes().replace(b'"frames": [\n[', b'"frames": [\n[NaN,', 1)
