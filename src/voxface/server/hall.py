@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import math
 import threading
 import time
 from collections import deque
@@ -125,7 +126,9 @@ class Hall:
             need = {"WWW-Authenticate": "Bearer"}
             raise RequestError(401, "this server needs a token.", code="E-TOKEN", hint=hint, headers=need)
         if wait_s := self._callers.wait_s(network_of((scope.get("client") or ("",))[0]), time.monotonic()):
-            raise RequestError(429, "too many calls came from this address.", headers={"Retry-After": f"{wait_s:.0f}"})
+            raise RequestError(
+                429, "too many calls came from this address.", headers={"Retry-After": str(math.ceil(wait_s))}
+            )
         if self.draining_since is not None or self.crash:
             raise self.ending()
         if socket:

@@ -140,8 +140,9 @@ class Line(asyncio.BufferedProtocol):
             if isinstance(event, Request):
                 self._greet(event)
             elif event.opcode is Opcode.CLOSE:
-                self._closing = True
-                self.transport.write(b"".join(self._wire.data_to_send()))
+                if not self._closing and self._wire.close_rcvd:
+                    self.code = int(self._wire.close_rcvd.code)
+                self._farewell(self.code)
                 self.transport.close()
             elif not self._closing and event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
                 self._gather(event, sound)

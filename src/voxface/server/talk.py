@@ -52,6 +52,7 @@ class Talk:
         self._arrivals: deque[tuple[float, float]] = deque()  # seconds of the clock, when their sound came
         self._later: asyncio.TimerHandle | None = None
         self._heard = 0  # samples
+        self._clock_s = 0.0  # where the next sound will stand
         self.sent = 0  # frames
         self.ended = False
 
@@ -64,8 +65,7 @@ class Talk:
         """So much sound waits to be shown that no more should be read."""
         if self._session is None or self._hello is None or self.ended:
             return False
-        ahead_s = self._session.heard / self._hello.rate_hz - frame_time_s(self._session.given, self._hello.fps)
-        return ahead_s > self._hall.settings.ahead_s
+        return self._clock_s - self._session.given / self._hello.fps > self._hall.settings.ahead_s
 
     def text(self, text: str) -> None:
         """Raises: VoxfaceError: no message, or not now."""
@@ -94,22 +94,25 @@ class Talk:
             self._heard += len(samples)
             self._session.push(samples)
         self._hall.metrics.bytes_in.inc(sum(map(len, messages)))
-        self._arrivals.append((self._session.heard / self._hello.rate_hz, time.monotonic()))
+        self._clock_s = self._session.heard / self._hello.rate_hz
+        self._arrivals.append((self._clock_s, time.monotonic()))
 
     def deliver(self) -> None:
         """Send the frames that are ready, as far as it is time for them."""
-        session, hello = self._session, self._hello
-        if session is None or hello is None:
-            return
-        now = time.monotonic()
-        ready, over = session.ready, session.done
-        most = min(ready, int(self._pace.left(now)))
         try:
-            clip = session.pull((session.given + most - 0.5) / hello.fps)
-        except Exception as error:
+            if self._session and self._hello:
+                self._deliver(self._session, self._hello)
+        except VoxfaceError as error:
+            self._line.fail(error)
+        except Exception as error:  # of the engine, or ours: this session ends, the others go on
             self._hall.note_bug(error)
-            self._line.fail(error if isinstance(error, VoxfaceError) else told(error))
-            return
+            self._line.fail(told(error))
+
+    def _deliver(self, session: LiveSession, hello: Hello) -> None:
+        now = time.monotonic()
+        over, ready = session.done, session.ready  # in this order: after `done` no more become ready
+        most = min(ready, int(self._pace.left(now)))
+        clip = session.pull((session.given + most - 0.5) / hello.fps)
         if len(clip):
             self._pace.take(len(clip), now)
             seq = session.given - len(clip)
@@ -126,7 +129,7 @@ class Talk:
     def stop(self) -> None:
         """The server ends: what is ready is sent, then the client is told to come again."""
         self.deliver()
-        self._line.fail(self._hall.ending(), 1012)
+        self._line.fail(self._hall.ending(), 1011 if self._hall.crash else 1012)
 
     def close(self) -> None:
         """Nothing is said any more."""
@@ -155,6 +158,7 @@ class Talk:
     def _interrupt(self, session: LiveSession) -> None:
         seq = session.interrupt()
         self._arrivals.clear()
+        self._clock_s = session.heard / session.rate_hz
         self._line.send(text_of(Interrupted(seq, frame_time_s(seq, session.fps))))
 
     def _wait(self, seconds: float) -> None:
