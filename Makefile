@@ -77,7 +77,8 @@ model: $(VENV)/.all
 	  -o $(WORK)/runs/live --recipe live --resume
 	$(VOXFACE) model export $(WORK)/runs/live -o $(WORK)/live.voxface
 	$(VOXFACE) train $(MATERIAL) --sound $(DATA)/emodb -o $(WORK)/runs/emotion --recipe emotion --resume
-	$(VOXFACE) model export $(WORK)/runs/emotion -o src/voxface/bundles/emotion.voxface $(LICENCES) $(EMODB)
+	for folder in $(WORK) src/voxface/bundles; do \
+	  $(VOXFACE) model export $(WORK)/runs/emotion -o $$folder/emotion.voxface $(LICENCES) $(EMODB) || exit 1; done
 	$(VOXFACE) train $(MATERIAL) --sound $(DATA)/emodb --rest-minutes 20 --teacher $(WORK)/default.voxface \
 	  --teacher $(WORK)/emotion.voxface -o $(WORK)/runs/neurosync-small --recipe neurosync-small --resume
 	$(VOXFACE) model export $(WORK)/runs/neurosync-small -o $(WORK)/neurosync-small.voxface

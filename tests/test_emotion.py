@@ -20,6 +20,7 @@ from voxface.runtime.animator import Animator
 from voxface.runtime.emotion import SETTLE_S, EmotionTrack, open_emotion, settled
 from voxface.runtime.emotion_input import BLEND_S, wanted
 from voxface.runtime.feeling import Feeling
+from voxface.runtime.polish import Polish
 from voxface.runtime.session import Session
 from voxface.stream import run, run_whole
 
@@ -81,7 +82,8 @@ def test_the_track_moves_slowly(shared: Path) -> None:
 
 
 def test_without_emotion_it_is_the_net_alone(speech: np.ndarray) -> None:
-    """`emotion=None` is bit for bit the face of net and idle motion, and the clip holds no emotions."""
+    """`emotion=None` is bit for bit the face of net and idle motion, and the clip holds no emotions; strength 0 and
+    `--mouth-only` have the same face, and the emotion in the clip."""
     session = Session(open_animator("default", 1), 16_000, feeling=None)
     state, first = session.step(session.start(), speech)
     plain = join([first, session.finish(state)])
@@ -91,6 +93,9 @@ def test_without_emotion_it_is_the_net_alone(speech: np.ndarray) -> None:
     unmoved = voxface.animate(speech, 16_000, emotion=Feeling(strength=0), threads=1)
     np.testing.assert_array_equal(unmoved.weights, plain.weights)
     assert unmoved.emotion is not None
+    only = Polish(mouth_only=True)
+    still, happy = (voxface.animate(speech, 16_000, emotion=e, polish=only, threads=1) for e in (None, "happy=1"))
+    np.testing.assert_array_equal(happy.weights, still.weights)
 
 
 def test_a_stream_with_emotions_is_the_file(speech: np.ndarray) -> None:
@@ -123,8 +128,8 @@ def test_lips_stay_closed() -> None:
 
 
 def test_doubt_shows_nothing() -> None:
-    """A probability of a half never shows, one of 0.725 in part, one of 0.95 as it is, after a while; what shows sums to 1
-    and is two thirds there after the time that is declared."""
+    """A probability of a half never shows, one of 0.725 in part, one of 0.95 as it is, after a while; what shows sums to
+    1 and is two thirds there after the time that is declared."""
     for probability, expected in ((0.5, 0.0), (0.725, 0.3625), (0.95, 0.95)):
         heard = np.zeros((600, 7), np.float32)
         heard[:, HAPPY], heard[:, NEUTRAL] = probability, 1 - probability

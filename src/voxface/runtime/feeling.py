@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from voxface.errors import UsageError
 from voxface.face.rig import EMOTIONS
 from voxface.runtime.emotion_input import Wanted
 from voxface.runtime.expressions import STRONGEST, Expressions
+from voxface.runtime.polish import Polish
 from voxface.stream import Array
 
 _NEUTRAL = EMOTIONS.index("Neutral")
@@ -40,9 +41,12 @@ class Feeling:
         if not 0 <= self.strength <= STRONGEST:
             raise UsageError(f"--emotion-strength is a factor from 0 to {STRONGEST:g}; got {self.strength}.")
 
-    def over(self, channels: Sequence[str]) -> Show:
-        """Ready for faces with these columns. Raises: InputError, UsageError: the table of expressions."""
-        return Show(self, tuple(channels))
+    def over(self, channels: Sequence[str], polish: Polish | None = None) -> Show:
+        """Ready for faces with these columns; where only the mouth moves, it has no expression.
+
+        Raises: InputError, UsageError: the table of expressions.
+        """
+        return Show(replace(self, strength=0) if polish and polish.mouth_only else self, tuple(channels))
 
 
 class Show:

@@ -65,7 +65,7 @@ class Session:
         self.free = free = tuple(name for name in idle.channels if name not in drives) if idle else ()
         self.motion = IdleMotion(idle, animator.bundle.look_ahead_rows, free) if idle and free else None
         self._rig = rig + tuple(name for name in free if name not in rig + HEAD)
-        self.show = feeling.over(self._rig) if feeling else None
+        self.show = feeling.over(self._rig, polish) if feeling else None
         self._rig = self.show.channels if self.show else self._rig
         self.track = EmotionTrack(open_emotion(), self.bundle.look_ahead_rows) if feeling and feeling.heard else None
         self._shares = self.track is not None and self.track.net.bundle.feature == animator.feature

@@ -59,7 +59,7 @@ class WholeSession:
         free = tuple(name for name in idle.channels if name not in self._driven) if idle else ()
         self._motion = IdleMotion(idle, _IDLE_AHEAD, free) if idle and free else None
         self.has_head, self.has_emotion = HEAD[0] in free, feeling is not None
-        self._show = feeling.over(ARKIT) if feeling else None
+        self._show = feeling.over(ARKIT, polish) if feeling else None
         self._channels = ARKIT + HEAD * self.has_head
         self._polish = polish.over(self._channels)
 
