@@ -189,7 +189,8 @@ class Choir:
         styles = [self._styles[place] for place in places.tolist()]
         kinds = {id(style): style for style in styles}
         if len(kinds) == 1 and (only := styles[0]):
-            return only(frames)
+            shown: Array = only(frames)
+            return shown
         whose = np.array([id(style) for style in styles])[owner]
         for key, style in kinds.items():
             mine = whose == key

@@ -21,6 +21,7 @@ from voxface.runtime.live_session import LiveSession, Segment
 from voxface.stream import Array
 from voxface.timebase import ROW_HOP, ROW_WINDOW, frame_count
 
+_LEAVE_S = 1.0  # far more than a round
 _NO_SOUND, _NO_FACES = np.zeros(0, np.float32), np.zeros((0, FACE), np.float32)
 
 
@@ -53,7 +54,7 @@ class Engine:
         self._due: dict[LiveSession, None] = {}
         self._due_since = 0.0
         self._change = threading.Condition()
-        self.crashed: Exception | None = None
+        self.crashed: BaseException | None = None
         self._stopped = False
         self._thread = threading.Thread(target=self._work, name="voxface-engine", daemon=True)
         self._thread.start()
@@ -70,7 +71,7 @@ class Engine:
     def sessions(self) -> int:
         """How many are open."""
         with self._change:
-            return len(self._voices)
+            return sum(not session.closed for session in self._voices)
 
     @property
     def alive(self) -> bool:
@@ -89,6 +90,7 @@ class Engine:
             self._change.notify_all()
         self._thread.join()
         self._fail(list(self._voices), UsageError("the engine of this session was closed."))
+        self._voices.clear()
 
     # -- what sessions call -------------------------------------------------------------------------------------------
 
@@ -96,7 +98,9 @@ class Engine:
         """Raises: LimitError: as many sessions as it may have are open. UsageError: it is closed."""
         with self._change:
             if self._stopped or self.crashed:
-                raise UsageError("the engine is closed.")
+                raise UsageError("the engine is closed.", hint="Start it again; `crashed` says why it stopped.")
+            if not self._free and self._closing():  # what is closed leaves with the round under way
+                self._change.wait_for(lambda: self._free or self._stopped, _LEAVE_S)
             if not self._free:
                 raise LimitError(
                     f"the engine has {self.most_sessions} sessions, as many as it may have.",
@@ -105,11 +109,7 @@ class Engine:
             self._voices[session] = _Voice(session, heappop(self._free))
 
     def dismiss(self, session: LiveSession) -> None:
-        """It is closed; its place becomes free once nothing is computed for it."""
-        with self._change:
-            voice = self._voices.get(session)
-            if voice and (not voice.joined or self._stopped):
-                self._forget(voice)
+        """It is closed; its place becomes free once nothing is computed for it any more."""
         self.wake(session)
 
     def wake(self, session: LiveSession) -> None:
@@ -119,21 +119,30 @@ class Engine:
                 return
             if not self._due:
                 self._due_since = time.monotonic()
-                self._change.notify()
+                self._change.notify_all()
             self._due[session] = None
 
     # -- the thread ---------------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
         """Rounds, each for the voices that had something to do when it began."""
-        while voices := self._wait():
-            try:
-                self._round(voices)
-            except Exception as error:  # whatever it is, the other sessions go on
-                self._fail([voice.session for voice in voices], error)
+        try:
+            while (voices := self._wait()) is not None:
+                self._try(voices)
+        except BaseException as error:
+            self.crashed = error
+            self._fail(list(self._voices), error)
+            raise
 
-    def _wait(self) -> list[_Voice]:
-        """The voices to work on, after the deadline; none: the engine is closed."""
+    def _try(self, voices: list[_Voice]) -> None:
+        """A round; what goes wrong in it ends these sessions, and the others go on."""
+        try:
+            self._round(voices)
+        except Exception as error:
+            self._fail([voice.session for voice in voices], error)
+
+    def _wait(self) -> list[_Voice] | None:
+        """The voices to work on, after the deadline; None: the engine is closed."""
         with self._change:
             self._change.wait_for(lambda: self._due or self._stopped)
             left_s = self._due_since + self.deadline_ms / 1000 - time.monotonic()
@@ -141,12 +150,14 @@ class Engine:
         if left_s > 0 and not alone:
             time.sleep(left_s)
         with self._change:
-            voices = [] if self._stopped else [self._voices[session] for session in self._due]
-            self._due = {voice.session: None for voice in voices if voice.session.closed}
+            if self._stopped:
+                return None
+            voices = [self._voices[session] for session in self._due]
+            self._due = {}
             for voice in voices:
                 if voice.session.closed:
                     self._forget(voice)
-            return voices
+            return [voice for voice in voices if not voice.session.closed]
 
     def _round(self, voices: list[_Voice]) -> None:
         """One step of every voice that has rows: those that have as many together."""
@@ -169,17 +180,19 @@ class Engine:
             if voice.busy or voice.session.waits:
                 self.wake(voice.session)
 
-    def _fail(self, sessions: list[LiveSession], error: Exception) -> None:
-        self.crashed = None if isinstance(error, UsageError) else error
+    def _fail(self, sessions: list[LiveSession], error: BaseException) -> None:
         for session in sessions:
             session.fail(error)
 
+    def _closing(self) -> bool:
+        return any(session.closed for session in self._voices)
+
     def _forget(self, voice: _Voice) -> None:
-        """The lock is held."""
-        self._voices.pop(voice.session, None)
-        self._due.pop(voice.session, None)
+        """It leaves its place; the lock is held."""
+        del self._voices[voice.session]
         self._choir.leave(voice.place)
         heappush(self._free, voice.place)
+        self._change.notify_all()
 
 
 @dataclass(eq=False)

@@ -96,6 +96,8 @@ class LiveSession:
             pass the word, as `lambda: loop.call_soon_threadsafe(event.set)`.
         ease_out: after the last sound the face comes to rest within 200 ms more.
         first_frame: number at which the clock begins.
+        parts: of another session of this engine with the same rate, fps, polish, idle and emotion, which need not be
+            made again; it has no state.
     Raises: LimitError: the engine has as many sessions as it may have. UsageError: its bundle cannot stream.
     """
 
@@ -111,16 +113,17 @@ class LiveSession:
         notify: Callable[[], None] | None = None,
         ease_out: bool = True,
         first_frame: int = 0,
+        parts: Session | None = None,
     ) -> None:
         self.engine, self.rate_hz, self.fps = engine, rate_hz, fps
-        self.parts = Session(engine.animator, rate_hz, fps, polish, idle, emotion)
+        self.parts = parts or Session(engine.animator, rate_hz, fps, polish, idle, emotion)
         self.given = self._next = first_frame
         self._notify, self._ease_out = notify, ease_out
         self._change = threading.Condition()
         self._segments, self._ready = deque([Segment(first_frame)]), deque[Array]()
         self._before: Array | None = None  # the last frame made, or after an interrupt the last given
         self._given: Array | None = None
-        self._failed: Exception | None = None
+        self._failed: BaseException | None = None
         self._closed = False
         engine.admit(self)
 
@@ -224,15 +227,17 @@ class LiveSession:
         Returns: the number of the first frame after the interrupt; the next to be given.
         """
         with self._change:
-            if self._closed or not self._open():
+            if self._closed:
                 return self.given
-            frames = int(INTERRUPT_S * exact_rate(self.fps)) if self._given is not None else 0
+            ended = not self._open()
+            frames = max(1, int(INTERRUPT_S * exact_rate(self.fps))) if self._given is not None else 0
             self._ready.clear()
             self._segments.clear()
             self._next, self._before = self.given, self._given
             if frames:
-                self._segments.append(self._rest(self.given, max(1, frames)))
-            self._segments.append(Segment(self.given + max(1, frames) if frames else self.given))
+                self._segments.append(self._rest(self.given, frames))
+            if not ended:
+                self._segments.append(Segment(self.given + frames))
         self.engine.wake(self)
         return self.given
 
@@ -298,7 +303,7 @@ class LiveSession:
         if self._notify and (count or last):
             self._notify()
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """The engine cannot go on with this session."""
         with self._change:
             self._failed = error
