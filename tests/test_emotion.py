@@ -128,8 +128,8 @@ def test_lips_stay_closed() -> None:
 
 
 def test_doubt_shows_nothing() -> None:
-    """A probability of a half never shows, one of 0.725 in part, one of 0.95 as it is, after a while; what shows sums to
-    1 and is two thirds there after the time that is declared."""
+    """A probability of a half never shows, one of 0.725 in part, one of 0.95 as it is, after a while; what shows sums
+    to 1 and is two thirds there after the time that is declared."""
     for probability, expected in ((0.5, 0.0), (0.725, 0.3625), (0.95, 0.95)):
         heard = np.zeros((600, 7), np.float32)
         heard[:, HAPPY], heard[:, NEUTRAL] = probability, 1 - probability
