@@ -47,7 +47,9 @@ def alone(session: LiveSession, sound: np.ndarray) -> FaceClip:
 
 
 def assert_same(clip: FaceClip, truth: FaceClip) -> None:
-    assert len(clip) == len(truth) and clip.start_s == truth.start_s and clip.channels == truth.channels
+    assert len(clip) == len(truth)
+    assert clip.start_s == truth.start_s
+    assert clip.channels == truth.channels
     for one, other in ((clip.weights, truth.weights), (clip.head, truth.head), (clip.emotion, truth.emotion)):
         assert (one is None) == (other is None)
         if one is not None and other is not None:
@@ -97,7 +99,8 @@ def test_a_flood_of_sound_holds_nobody_up(engine: Engine, speech: np.ndarray) ->
     small = LiveSession(engine, 16_000, 30, notify=lambda: ready.append(flood.ready))
     flood.push(np.tile(speech, 5))
     small.push(speech[:1_600])
-    assert len(small.finish(20)) and ready[-1] < 40 * 30
+    assert len(small.finish(20))
+    assert ready[-1] < 40 * 30
     flood.close()
 
 
@@ -136,7 +139,8 @@ def test_sessions_that_come_and_go_leave_nothing(speech: np.ndarray) -> None:
         gc.collect()
         grown = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
-        assert engine.sessions == 1 and threading.active_count() == threads
+        assert engine.sessions == 1
+        assert threading.active_count() == threads
         assert grown < 200_000
 
 
@@ -159,7 +163,8 @@ def test_what_breaks_one_round_ends_only_its_sessions(
     after = LiveSession(engine, 16_000, ease_out=False)
     after.push(speech[:4_000])
     assert_same(after.finish(20), alone(after, speech[:4_000]))
-    assert engine.alive and engine.crashed is None
+    assert engine.alive
+    assert engine.crashed is None
 
 
 def test_a_closed_engine_says_so(speech: np.ndarray) -> None:

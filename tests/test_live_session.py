@@ -48,7 +48,8 @@ def test_frames_come_with_their_time(engine: Engine, speech: np.ndarray) -> None
     session = spoken(engine, speech[:32_000], 90)
     first, second = session.pull(0.5), session.pull()
     assert (len(first), first.start_s, second.start_s) == (30, 0.0, 0.5)
-    assert session.given == len(first) + len(second) and session.heard == 32_000
+    assert session.given == len(first) + len(second)
+    assert session.heard == 32_000
     rest = session.finish(20)
     assert rest.start_s == pytest.approx(session.given / 60 - len(rest) / 60)
     assert session.given == 120 + int(EASE_OUT_S * 60)
@@ -79,8 +80,8 @@ def test_a_week_of_frames_does_not_drift(fps: float, engine: Engine, speech: np.
 def test_an_interrupt_brings_the_mouth_to_rest_and_the_state_to_its_start(
     seed: int, engine: Engine, speech: np.ndarray
 ) -> None:
-    """Interrupted anywhere: the mouth eases to rest within 120 ms without a jump, on the same clock; then the same sound
-    gives the frames that a new session gives."""
+    """Interrupted anywhere: the mouth eases to rest within 120 ms without a jump, on the same clock; then a sound gives
+    the frames that a new session gives."""
     rng = np.random.default_rng(seed)
     fps = float(rng.choice([30, 60, 29.97]))
     length, shown = int(rng.integers(24_000, 48_000)), int(rng.integers(5, 20))
@@ -102,14 +103,15 @@ def test_an_interrupt_brings_the_mouth_to_rest_and_the_state_to_its_start(
     truth = fresh.finish(20)
     assert len(again) == len(truth)
     np.testing.assert_allclose(again, truth.weights, atol=1e-5)
-    np.testing.assert_allclose(after.emotion[count:], truth.emotion, atol=1e-5)  # type: ignore[index]
+    np.testing.assert_allclose(after.emotion[count:], truth.emotion, atol=1e-5)  # type: ignore[index, arg-type]
 
 
 def fresh_rest(engine: Engine) -> np.ndarray:
     """The face of a session that has heard 120 ms of silence."""
     session = LiveSession(engine, 16_000, 60, idle=None, ease_out=False)
     session.push(np.zeros(1_920, np.float32))
-    return session.finish(20).weights[-1]
+    last: np.ndarray = session.finish(20).weights[-1]
+    return last
 
 
 def test_idle_motion_goes_on_through_an_interrupt(engine: Engine, speech: np.ndarray) -> None:
@@ -131,7 +133,8 @@ def test_idle_motion_goes_on_through_an_interrupt(engine: Engine, speech: np.nda
 def test_an_interrupt_before_anything_was_given_only_forgets(engine: Engine, speech: np.ndarray) -> None:
     """There is no face to ease from: the session is as new."""
     session = spoken(engine, speech[:16_000], 10, ease_out=False)
-    assert session.interrupt() == 0 and session.heard == 0
+    assert session.interrupt() == 0
+    assert session.heard == 0
     session.push(speech[:8_000])
     assert len(session.finish(20)) == 30
 
@@ -142,7 +145,9 @@ def test_an_interrupt_after_the_end_still_brings_it_to_rest(engine: Engine, spee
     session.end()
     shown = session.pull(0.5)
     session.interrupt()
-    assert len(session.finish(20)) == int(INTERRUPT_S * 60) and session.done and len(shown) == 30
+    assert len(session.finish(20)) == int(INTERRUPT_S * 60)
+    assert session.done
+    assert len(shown) == 30
 
 
 def test_missing_sound_is_silence_and_late_sound_follows_it(engine: Engine, speech: np.ndarray) -> None:
@@ -151,7 +156,8 @@ def test_missing_sound_is_silence_and_late_sound_follows_it(engine: Engine, spee
     session = LiveSession(engine, 16_000, 60, ease_out=False)
     session.push(speech[:8_000])
     assert session.fill(0.3) == session.fill(0.55) == 0
-    assert session.fill(1.0) == 8_000 and session.heard == 16_000
+    assert session.fill(1.0) == 8_000
+    assert session.heard == 16_000
     session.push(speech[8_000:16_000])
     clip = session.finish(20)
     expected = LiveSession(engine, 16_000, 60, ease_out=False)
@@ -167,16 +173,19 @@ def test_the_end_eases_out(engine: Engine, speech: np.ndarray) -> None:
         session.push(speech[:20_000])
         clips.append(session.finish(20))
     count = len(clips[1])
-    assert count == frame_count(20_000, 16_000, 60) and len(clips[0]) == count + int(EASE_OUT_S * 60)
+    assert count == frame_count(20_000, 16_000, 60)
+    assert len(clips[0]) == count + int(EASE_OUT_S * 60)
     np.testing.assert_allclose(clips[0].weights[:count], clips[1].weights, atol=1e-5)
     np.testing.assert_allclose(clips[0].weights[-1, MOUTH], fresh_rest(engine)[MOUTH], atol=1e-4)
-    assert clips[0].emotion is not None and clips[0].emotion[-1, EMOTIONS.index("Neutral")] > 0.99
+    assert clips[0].emotion is not None
+    assert clips[0].emotion[-1, EMOTIONS.index("Neutral")] > 0.99
 
 
 def test_a_session_without_sound_has_no_frames(engine: Engine) -> None:
     """Nothing pushed, nothing shown, and the end comes all the same."""
     session = LiveSession(engine, 16_000)
-    assert len(session.finish(20)) == 0 and session.done
+    assert len(session.finish(20)) == 0
+    assert session.done
 
 
 def test_what_cannot_be_pushed_is_refused_whole(engine: Engine, speech: np.ndarray) -> None:
