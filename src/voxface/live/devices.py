@@ -22,8 +22,8 @@ _AGAIN_S = 1.0  # between tries to open it again
 _RING_S = 2.0
 _STRAY_S = 0.03  # a speaker that is off its place by more jumps back to it
 
-_PORTAUDIO = "Install PortAudio: sudo apt install libportaudio2 (Debian, Ubuntu), or brew install portaudio (macOS)."
-_LIST = "voxface live --list-devices shows what there is."
+_PORTAUDIO = "To install it: sudo apt install libportaudio2 (Debian, Ubuntu), or brew install portaudio (macOS)."
+_LIST = "voxface live --list-devices shows what there is; without PortAudio nothing is found."
 
 
 def library() -> Any:
@@ -84,8 +84,9 @@ def _told(what: str) -> Iterator[None]:
         yield
     except (sound.PortAudioError, ValueError) as error:
         text = " ".join(str(error.args[0] if error.args else error).split())
-        hint = f"Is it plugged in, allowed, and free? {_LIST} If nothing is listed: {_PORTAUDIO}"
-        raise DeviceError(f"{what} cannot be used: {text}.", hint=hint, source=what) from error
+        reason = "this machine shows none" if text.endswith("device -1") else text
+        hint = f"Is it plugged in, allowed, and free? {_LIST} {_PORTAUDIO}"
+        raise DeviceError(f"{what} cannot be used: {reason}.", hint=hint, source=what) from error
 
 
 class Ring:
