@@ -49,7 +49,7 @@ class SmallRecipe:
     loss: LossSpec = _LOSS
     emotion_share: float = 0.3
     files: int = 48
-    steps: int = 7000
+    steps: int = 8000
     batch: int = 12
     short_share: float = 0.1
     learning_rate: float = 1e-3
