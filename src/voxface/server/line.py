@@ -198,6 +198,7 @@ class Line(asyncio.BufferedProtocol):
             error = LimitError(f"a message is too long; {MOST_BYTES:,} bytes are allowed.", hint="Send shorter ones.")
         self._say(error)
         self._farewell(int(sent.code))
+        self.transport.write_eof()  # the parser reads no more, not even the answer to the close frame
 
     # -- the beginning ------------------------------------------------------------------------------------------------
 
@@ -209,17 +210,15 @@ class Line(asyncio.BufferedProtocol):
             self.hall.check({"path": path, "headers": headers, "client": peer, "type": "websocket"})
             if path != PATH:
                 raise RequestError(404, f"WebSockets are served at {PATH}.")
+            response = self._wire.accept(request)
+            if response.status_code != 101:
+                raise RequestError(response.status_code, bytes(response.body).decode().strip())
         except RequestError as error:
             self._turn_away(path, error)
             return
-        response = self._wire.accept(request)
         del response.headers["Date"]
         self._wire.send_response(response)
         self.transport.write(b"".join(self._wire.data_to_send()))
-        if response.status_code != 101:
-            self.hall.tell(f"GET {path[:200]} {response.status_code}")
-            self.transport.close()
-            return
         self._talk = Talk(self.hall, self, shown=self.hall.shows_token(Headers(raw=headers)))
         self.hall.entered(self)
         self._later(_TICK_S, self._tick)
