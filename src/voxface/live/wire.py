@@ -132,11 +132,13 @@ class Interrupt:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """The interrupt was heard; from frame `seq` at `t` seconds on the face goes to rest."""
+    """The interrupt was heard; from frame `seq` at `t` seconds on the face goes to rest. The next sound stands behind
+    that, at second `resumes_s` of the clock."""
 
     kind: ClassVar[str] = "interrupted"
     seq: int
     t: float
+    resumes_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +341,7 @@ def _names(value: object) -> bool:
 
 _FITS: dict[str, Callable[[object], bool]] = {
     "session": _text, "fps": _number, "latency_ms": _number, "head": _flag, "emotion": _flag, "names": _names,
-    "version": _whole, "seq": _whole, "t": _number, "frames": _whole, "heard_s": _number, "dropped": _whole,
-    "code": _text, "message": _text, "hint": _text,
+    "version": _whole, "seq": _whole, "t": _number, "resumes_s": _number, "frames": _whole, "heard_s": _number,
+    "dropped": _whole, "code": _text, "message": _text, "hint": _text,
 }  # fmt: skip
 """What the fields of a server's messages must hold."""

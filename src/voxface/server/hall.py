@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from voxface.server.talk import Talk
 
 OPEN = ("/health", "/healthz", "/readyz")
-"""What needs no token and is never too often: it tells nothing and costs nothing."""
+OPEN_FOLDER = "/client/"
+"""What needs no token and is never too often: it tells nothing and costs nothing. A page's scripts cannot show one."""
 
 
 class Hall:
@@ -118,7 +119,7 @@ class Hall:
         """
         headers, socket = Headers(scope=scope), scope["type"] == "websocket"
         self._check_site(headers, socket)
-        if scope["path"] in OPEN:
+        if scope["path"] in OPEN or scope["path"].startswith(OPEN_FOLDER):
             return
         silent = socket and "authorization" not in headers and "api-key" not in headers
         if not silent and not self.shows_token(headers):

@@ -159,7 +159,7 @@ class Talk:
         seq = session.interrupt()
         self._arrivals.clear()
         self._clock_s = session.heard / session.rate_hz
-        self._line.send(text_of(Interrupted(seq, frame_time_s(seq, session.fps))))
+        self._line.send(text_of(Interrupted(seq, frame_time_s(seq, session.fps), self._clock_s)))
 
     def _wait(self, seconds: float) -> None:
         if self._later:
