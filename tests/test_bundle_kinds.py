@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from voxface.audio.features import FeatureSpec
-from voxface.bundle import LARGEST_FILE, Bundle, OutputSpec, WindowSpec, load_bundle, save_bundle
+from voxface.bundle import LARGEST_FILE, Bundle, OutputSpec, WindowSpec, load_bundle, save_bundle, shipped_bundles
 from voxface.errors import BundleError, BundleSchemaError, UsageError
 from voxface.face.rig import EMOTIONS, LIVELINK_61
 from voxface.runtime.window_net import WindowNet
@@ -40,6 +40,15 @@ def test_each_kind_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     assert mood.latency_ms(16_000) == 82.5
     with pytest.raises(UsageError, match="whole clips and cannot stream"):
         face.latency_ms(16_000)
+
+
+def test_what_ships_is_small() -> None:
+    """No file of a shipped bundle is larger than 9 MB, and all of them together not than 30 MB."""
+    folders = [load_bundle(name).folder for name in shipped_bundles()]
+    sizes = [file.stat().st_size for folder in folders for file in folder.iterdir()]
+    assert len(folders) >= 4
+    assert max(sizes) <= LARGEST_FILE
+    assert sum(sizes) <= 30_000_000
 
 
 def test_a_large_model_is_moved_in_and_checked_where_it_lies(tmp_path: Path) -> None:
