@@ -18,7 +18,7 @@ from voxface.audio.resample import Resampler, to_16k
 from voxface.bundle import load_bundle
 from voxface.cli.train import train
 from voxface.errors import CheckpointError, UsageError
-from voxface.evaluation.evaluate import predictor_of
+from voxface.evaluation.evaluate import evaluate, predictor_of
 from voxface.face.compare import pearson
 from voxface.face.rig import ARKIT, EMOTIONS, LIVELINK_61
 from voxface.models.transformer import TransformerConfig
@@ -75,6 +75,12 @@ def test_its_mouth_follows_the_default_bundle(hello: np.ndarray) -> None:
     small, default = (predictor_of(load_bundle(name)).predict(hello).gap for name in ("neurosync-small", "default"))
     assert len(small) == len(default) == 1 + len(hello) // 160
     assert pearson(small, default) > 0.8
+
+
+def test_what_gives_no_face_is_not_judged() -> None:
+    """A bundle of emotions is refused with one sentence, before anything is fitted."""
+    with pytest.raises(UsageError, match="gives emotions and no face"):
+        evaluate(load_bundle("emotion"), {}, [], [])
 
 
 def test_digital_silence_is_the_resting_face(net: WindowNet) -> None:

@@ -85,14 +85,15 @@ def evaluate(
         validate: captured recordings that choose the ridge's penalty.
         words: closures by recording name (events.read_events); recordings with known phones need none.
         robust: also judge on noisy, narrow, echoing and quiet copies of every group.
-    Raises: DatasetError: a group is empty, or the baselines cannot be fitted.
+    Raises: DatasetError: a group is empty, or the baselines cannot be fitted. UsageError: the bundle gives no face.
     """
     for name, recordings in groups.items():
         if not recordings:
             raise DatasetError(f"group {name!r} has no recordings to judge on.")
+    judged: list[Predictor] = [] if bundle is None else [predictor_of(bundle)]
     train, validate = _captured_ones(train), _captured_ones(validate)
     baselines: list[Predictor] = list(fit_baselines(train, validate))
-    judged = [predictor_of(bundle)] if bundle is not None else [baselines.pop(2)]
+    judged = judged or [baselines.pop(2)]
     minutes = sum(recording.duration_s for recording in train) / 60
     fitted = (
         f"Baselines fitted on {len(train)} captured recordings ({minutes:.1f} min); {len(validate)} chose the ridge."
