@@ -20,17 +20,17 @@ class Front:
     """An application that guards another one and answers for its errors; no traceback ever leaves it."""
 
     def __init__(self, inner: ASGIApp, hall: Hall) -> None:
-        self._inner, self._hall = inner, hall
+        self.inner, self._hall = inner, hall
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._inner(scope, receive, send)
+            await self.inner(scope, receive, send)
             return
         begun = time.perf_counter()
         door = _Door(receive, send, self._hall.settings.linger_s)
         try:
             self._hall.check(scope)
-            await self._inner({**scope, "app": self}, door.receive, door.send)
+            await self.inner({**scope, "app": self}, door.receive, door.send)
         except Exception as error:
             if door.status:
                 raise

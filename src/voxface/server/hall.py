@@ -67,7 +67,7 @@ class Hall:
         try:
             for name, bundle in self.bundles.items():
                 if bundle.window is None and bundle.rig:
-                    engine = self._engines[name] = Engine(bundle)
+                    engine = self._engines[name] = Engine(bundle, deadline_ms=self.settings.deadline_ms)
                     session = LiveSession(engine, 16_000)
                     session.push(np.zeros(3200, np.float32))
                     session.finish()

@@ -29,6 +29,7 @@ class Settings:
     origins:      of pages of other sites that may open a WebSocket, such as https://game.example
     calls_per_s:  of one address, 0: any number. calls_at_once: before that counts
     sessions:     WebSockets at a time
+    deadline_ms:  that a session's frames may wait for those of others, with which they are computed
     hello_s:      for the first message of a session. idle_s: without a message, then it is closed
     messages_per_s: of one session; more are left unread, as is sound beyond `ahead_s` that waits to be shown
     behind_s:     frames that a client has not taken for so long are dropped; for stuck_s, and it is closed
@@ -57,6 +58,7 @@ class Settings:
     calls_per_s: float = 32.0
     calls_at_once: float = 256.0
     sessions: int = 64
+    deadline_ms: float = 15.0
     hello_s: float = 10.0
     idle_s: float = 30.0
     messages_per_s: float = 1000.0
