@@ -51,7 +51,7 @@ def hello(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_output_gets_the_face_that_animate_makes(hello: Path, tmp_path: Path) -> None:
     """A file in real time, to Live Link and into a file at once: by number, the frames of `voxface animate`."""
     from voxface.audio.decode import RawFormat
-    from voxface.face.rig import ARKIT, LIVELINK_CSV
+    from voxface.face.rig import ARKIT, LIVELINK_UDP
 
     expected = animate(str(hello), raw=RawFormat("s16le"), bundle="live", threads=1)
     with Receiver(livelink.decode) as receiver:
@@ -69,10 +69,10 @@ def test_every_output_gets_the_face_that_animate_makes(hello: Path, tmp_path: Pa
         np.testing.assert_allclose(row["weights"], np.clip(expected.weights[row["seq"]], 0, 1), atol=1e-4)
         assert row["t"] == pytest.approx(frame_time_s(row["seq"], 60), abs=1e-6)
     np.testing.assert_allclose(rows[-1]["weights"][ARKIT.index("jawOpen")], 0, atol=0.1)
-    names = [name for name in LIVELINK_CSV if name in ARKIT and name != "mouthClose"]
+    names = [name for name in LIVELINK_UDP if name in ARKIT and name != "mouthClose"]
     moving = packets[-len(rows) - 1 : -1]  # before them the face at rest, and one at the end
     for row, packet in zip(rows, moving, strict=True):
-        sent = [packet.values[LIVELINK_CSV.index(name)] for name in names]
+        sent = [packet.values[LIVELINK_UDP.index(name)] for name in names]
         np.testing.assert_allclose(sent, [row["weights"][ARKIT.index(name)] for name in names], atol=1e-4)
     assert not np.any(packets[-1].values[:52])
 

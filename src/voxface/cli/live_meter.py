@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -32,15 +33,15 @@ class Reading:
 
 def line(reading: Reading, width: int, ascii_only: bool = False) -> str:
     """The line, at most `width` columns wide: what matters least is left out first."""
-    bar = max(5, min(20, (width - 30) // 4))
+    bar = max(5, min(20, (width - 44) // 4))
     level = 1 - reading.level_db / _QUIETEST_DB
     parts = [
         f"{_bar(level, bar, ascii_only)} jaw {_bar(reading.jaw, bar, ascii_only)}",
         f"{reading.fps:.0f} fps",
         f"{reading.latency_ms:.0f} ms",
-        f"{reading.level_db:.0f} dB",
-        f"{reading.skipped} skipped",
+        *([f"{reading.skipped} skipped"] if reading.skipped else []),
         *(_told(output) for output in reading.outputs),
+        f"{reading.level_db:.0f} dB",
     ]
     text = parts[0]
     for part in parts[1:]:
@@ -65,14 +66,15 @@ class Meter:
     """Shows the line at most ten times a second; nothing with -q or --json, or where standard error is no terminal."""
 
     def __init__(self, out: Output, playout: Playout) -> None:
-        self._playout, self._live, self._drawn_s = playout, None, time.monotonic()
-        self._shown, self._fps = 0, 0.0
+        self._playout, self._live = playout, None
+        self._drawn_s, self._shown, self._fps = math.inf, 0, 0.0
         if not (out.quiet or out.json) and sys.stderr.isatty():
             self._live = _begun()
 
     def show(self, level_db: Any) -> None:
         """Draw the line if it is time to. level_db: called for the level only then."""
         now_s, playout = time.monotonic(), self._playout
+        self._drawn_s = min(self._drawn_s, now_s)
         past_s = now_s - self._drawn_s
         if self._live is None or past_s < EVERY_S:
             return

@@ -80,4 +80,5 @@ class Lateness:
             return {}
         shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
         found = {name: (1 + int(np.searchsorted(total, share * total[-1]))) / 10 for name, share in shares.items()}
+        found = {name: min(ms, round(self.most_ms, 1)) for name, ms in found.items()}
         return found | {"most": round(self.most_ms, 1)}
