@@ -6,7 +6,7 @@ DATA   ?= ../shared/data
 WORK   ?= work
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check bench docs model page system clean
+.PHONY: demo test check bench docs model page system clean container-steps
 
 demo: $(VENV)/.demo  ## speech -> face: the shipped sample as a film and as curves in demo/, then in the browser
 	@mkdir -p demo
@@ -108,6 +108,9 @@ $(VENV)/.all: pyproject.toml | $(VENV)/bin/python
 	@for need in '-e .[mediapipe]' '-e .[ray]' 'moto[server] s3fs'; do \
 	  $(PIP) $$need || echo "SKIPPED: tests that need $$need"; done
 	@touch $@
+
+container-steps:  ## the steps of the Containerfile, in a fresh environment
+	@folder=$$(mktemp -d) && sh tools/container-install.sh $$folder; code=$$?; rm -rf $$folder; exit $$code
 
 system:  ## Debian packages that MediaPipe's library, speech engines, OpenGL and the tests of the page need
 	@sh tools/system-packages.sh
