@@ -7,10 +7,8 @@ hundred voices cost one call of each library instead of a hundred. tests/test_en
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -45,15 +43,13 @@ class Choir:
     Args:
         animator: the opened bundle; see `fits`.
         places: how many voices there may be. Memory is used only for those that there have been.
-        threads: that call the net at once.
     """
 
-    def __init__(self, animator: Animator, places: int, threads: int = 1) -> None:
+    def __init__(self, animator: Animator, places: int) -> None:
         self.animator, emotion = animator, open_emotion()
         specs = [animator.feature, emotion.bundle.feature]
         self._ears, self._restless = Ears(specs[: 1 + (specs[0] != specs[1])], places), Restless(places)
-        pool = ThreadPoolExecutor(threads, "voxface-net") if threads > 1 else None
-        self._net, self._emotion = _States(animator.net, places, pool), _States(emotion, places, None)
+        self._net, self._emotion = _States(animator.net, places), _States(emotion, places)
         self._width, self._ahead = animator.bundle.feature.rows, animator.bundle.look_ahead_rows
         self._shown = np.zeros((places, len(EMOTIONS)), np.float32)
         self._row, self._next, self._first = (np.zeros(places, np.int64) for _ in range(3))
@@ -201,8 +197,8 @@ class Choir:
 class _States:
     """A net and its states, with a place for each voice."""
 
-    def __init__(self, net: Net, places: int, pool: ThreadPoolExecutor | None) -> None:
-        self.net, self._pool = net, pool
+    def __init__(self, net: Net, places: int) -> None:
+        self.net = net
         self._states = tuple(np.zeros((places, *spec.shape[1:]), spec.dtype) for spec in net.bundle.states)
 
     @property
@@ -216,8 +212,7 @@ class _States:
     def step(self, places: Array, rows: Array) -> Array:
         """(voices, n, width) -> (voices, n, channels), and the states move on."""
         parts = [slice(at, at + _TOGETHER) for at in range(0, len(places), _TOGETHER)]
-        run: Any = self._pool.map if self._pool and len(parts) > 1 else map
-        found: list[Array] = list(run(lambda part: self._run(places[part], rows[part]), parts))
+        found = [self._run(places[part], rows[part]) for part in parts]
         return found[0] if len(found) == 1 else np.concatenate(found)
 
     def _run(self, places: Array, rows: Array) -> Array:

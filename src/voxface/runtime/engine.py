@@ -1,36 +1,28 @@
-"""Many live voices on one net: a thread that computes together whatever voices have sound."""
+"""Many live voices on one net."""
 
 from __future__ import annotations
 
-import threading
-import time
-from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from voxface.bundle import Bundle
 from voxface.errors import LimitError, UsageError
 from voxface.runtime.animate import DEFAULT_BUNDLE, open_animator
-from voxface.runtime.choir import ENDLESS, FACE, Choir
-from voxface.runtime.ears import MOST_ROWS
-from voxface.runtime.live_session import LiveSession, Segment
-from voxface.stream import Array
-from voxface.timebase import ROW_HOP, ROW_WINDOW, frame_count
+from voxface.runtime.choir import Choir
+from voxface.runtime.lane import Lane
 
-_LEAVE_S = 1.0  # far more than a round
-_NO_SOUND, _NO_FACES = np.zeros(0, np.float32), np.zeros((0, FACE), np.float32)
+if TYPE_CHECKING:
+    from voxface.runtime.live_session import LiveSession
 
 
 class Engine:
-    """Computes the frames of live sessions in a thread of its own.
+    """Computes the frames of live sessions, many of them in one batch, in threads of its own.
 
     Args:
         bundle: one that streams, by name, path or opened; `live` answers soonest.
-        threads: that call the net at once.
+        threads: each computes its share of the sessions.
         most_sessions: that may be open at once.
         deadline_ms: how long a session may wait for others, with which it is computed together.
     Raises: UsageError: the bundle cannot stream, or drives the head itself. BundleError: it cannot be used.
@@ -47,17 +39,8 @@ class Engine:
         self.bundle, self.most_sessions, self.deadline_ms = self.animator.bundle, most_sessions, deadline_ms
         if not Choir.fits(self.animator):
             raise UsageError(f"bundle {self.bundle.name!r} cannot be run live.", hint="Use the bundle live or default.")
-        self._choir = Choir(self.animator, most_sessions, threads)
-        self._voices: dict[LiveSession, _Voice] = {}
-        self._free = list(range(most_sessions))
-        heapify(self._free)
-        self._due: dict[LiveSession, None] = {}
-        self._due_since = 0.0
-        self._change = threading.Condition()
-        self.crashed: BaseException | None = None
-        self._stopped = False
-        self._thread = threading.Thread(target=self._work, name="voxface-engine", daemon=True)
-        self._thread.start()
+        self.lanes = [Lane(self.animator, most_sessions, deadline_ms) for _ in range(threads)]
+        self._opening = Lock()
 
     def __enter__(self) -> Engine:
         return self
@@ -70,187 +53,39 @@ class Engine:
     @property
     def sessions(self) -> int:
         """How many are open."""
-        with self._change:
-            return sum(not session.closed for session in self._voices)
+        return sum(lane.sessions for lane in self.lanes)
 
     @property
     def alive(self) -> bool:
         """Whether it can compute; `crashed` says what happened otherwise."""
-        return self._thread.is_alive() and not self._stopped
+        return all(lane.alive for lane in self.lanes)
+
+    @property
+    def crashed(self) -> BaseException | None:
+        """What ended one of its threads, if that was not `close`."""
+        return next((lane.crashed for lane in self.lanes if lane.crashed), None)
 
     @property
     def bytes_per_session(self) -> int:
         """Memory of the state of one session."""
-        return self._choir.bytes_per_voice
+        return self.lanes[0].choir.bytes_per_voice
 
     def close(self) -> None:
         """Stop; sessions that are still open fail."""
-        with self._change:
-            self._stopped = True
-            self._change.notify_all()
-        self._thread.join()
-        self._fail(list(self._voices), UsageError("the engine of this session was closed."))
-        self._voices.clear()
+        for lane in self.lanes:
+            lane.close()
 
-    # -- what sessions call -------------------------------------------------------------------------------------------
+    def admit(self, session: LiveSession) -> Lane:
+        """The lane that computes a new session: the emptiest.
 
-    def admit(self, session: LiveSession) -> None:
-        """Raises: LimitError: as many sessions as it may have are open. UsageError: it is closed."""
-        with self._change:
-            if self._stopped or self.crashed:
-                raise UsageError("the engine is closed.", hint="Start it again; `crashed` says why it stopped.")
-            if not self._free and self._closing():  # what is closed leaves with the round under way
-                self._change.wait_for(lambda: self._free or self._stopped, _LEAVE_S)
-            if not self._free:
+        Raises: LimitError: as many sessions as it may have are open. UsageError: it is closed.
+        """
+        with self._opening:
+            counts = [lane.sessions for lane in self.lanes]
+            lane = self.lanes[counts.index(min(counts))]
+            if sum(counts) >= self.most_sessions or not lane.admit(session):
                 raise LimitError(
                     f"the engine has {self.most_sessions} sessions, as many as it may have.",
                     hint="Try again when one has ended.",
                 )
-            self._voices[session] = _Voice(session, heappop(self._free))
-
-    def dismiss(self, session: LiveSession) -> None:
-        """It is closed; its place becomes free once nothing is computed for it any more."""
-        self.wake(session)
-
-    def wake(self, session: LiveSession) -> None:
-        """It has something to do."""
-        with self._change:
-            if session not in self._voices:
-                return
-            if not self._due:
-                self._due_since = time.monotonic()
-                self._change.notify_all()
-            self._due[session] = None
-
-    # -- the thread ---------------------------------------------------------------------------------------------------
-
-    def _work(self) -> None:
-        """Rounds, each for the voices that had something to do when it began."""
-        try:
-            while (voices := self._wait()) is not None:
-                self._try(voices)
-        except BaseException as error:
-            self.crashed = error
-            self._fail(list(self._voices), error)
-            raise
-
-    def _try(self, voices: list[_Voice]) -> None:
-        """A round; what goes wrong in it ends these sessions, and the others go on."""
-        try:
-            self._round(voices)
-        except Exception as error:
-            self._fail([voice.session for voice in voices], error)
-
-    def _wait(self) -> list[_Voice] | None:
-        """The voices to work on, after the deadline; None: the engine is closed."""
-        with self._change:
-            self._change.wait_for(lambda: self._due or self._stopped)
-            left_s = self._due_since + self.deadline_ms / 1000 - time.monotonic()
-            alone = len(self._due) == len(self._voices)
-        if left_s > 0 and not alone:
-            time.sleep(left_s)
-        with self._change:
-            if self._stopped:
-                return None
-            voices = [self._voices[session] for session in self._due]
-            self._due = {}
-            for voice in voices:
-                if voice.session.closed:
-                    self._forget(voice)
-            return [voice for voice in voices if not voice.session.closed]
-
-    def _round(self, voices: list[_Voice]) -> None:
-        """One step of every voice that has rows: those that have as many together."""
-        groups: dict[int, list[_Voice]] = {}
-        for voice in voices:
-            count = min(voice.hear(self._choir), MOST_ROWS)
-            if count:
-                groups.setdefault(count, []).append(voice)
-            elif voice.over:
-                voice.session.put(voice.segment, _NO_FACES, True)
-        for count, some in groups.items():
-            places = np.array([voice.place for voice in some])
-            totals = np.array([voice.total for voice in some])
-            final = np.array([voice.over and voice.ready <= count for voice in some])
-            found = self._choir.step(places, count, totals, final)
-            for voice, faces, last in zip(some, found, final.tolist(), strict=True):
-                voice.ready -= count
-                voice.session.put(voice.segment, faces.copy(), last)
-        for voice in voices:
-            if voice.busy or voice.session.waits:
-                self.wake(voice.session)
-
-    def _fail(self, sessions: list[LiveSession], error: BaseException) -> None:
-        for session in sessions:
-            session.fail(error)
-
-    def _closing(self) -> bool:
-        return any(session.closed for session in self._voices)
-
-    def _forget(self, voice: _Voice) -> None:
-        """It leaves its place; the lock is held."""
-        del self._voices[voice.session]
-        self._choir.leave(voice.place)
-        heappush(self._free, voice.place)
-        self._change.notify_all()
-
-
-@dataclass(eq=False)
-class _Voice:
-    """A session's place in the choir, and its sound on the way there; only the engine's thread looks at it.
-
-    at_16k: sound that did not yet fit · ready: rows that may be computed · total: frames of the segment, once known
-    over: the segment's sound has ended, and all of it is in `at_16k` or the choir
-    """
-
-    session: LiveSession
-    place: int
-    segment: Segment | None = None
-    resampler: Any = None
-    at_16k: Array = field(default_factory=lambda: _NO_SOUND)
-    ready: int = 0
-    total: int = ENDLESS
-    ended: bool = False
-    joined: bool = False
-
-    @property
-    def over(self) -> bool:
-        return self.ended and not len(self.at_16k)
-
-    @property
-    def busy(self) -> bool:
-        """Whether there is something to compute without any news from the session."""
-        return bool(len(self.at_16k)) or self.ready > 0
-
-    def hear(self, choir: Choir) -> int:
-        """Bring the session's sound into the choir, as far as it has room; returns how many rows are ready."""
-        job = self.session.take(0.0 if len(self.at_16k) else MOST_ROWS / 100)
-        if job is None:
-            return 0
-        if job.segment is not self.segment:
-            self._begin(job.segment, choir)
-        if not self.ended:
-            self._take(job.samples, job.last, choir)
-        samples = self.at_16k[: choir.room(self.place)]
-        self.at_16k = self.at_16k[len(samples) :]
-        self.ready = choir.fill(self.place, samples)
-        return self.ready
-
-    def _begin(self, segment: Segment, choir: Choir) -> None:
-        if not self.joined:
-            choir.join(self.place, self.session.parts)
-        choir.start(self.place, segment.first)
-        self.joined, self.segment, self.resampler = True, segment, self.session.parts.resampler.start()
-        self.at_16k, self.ready, self.total, self.ended = _NO_SOUND, 0, ENDLESS, False
-
-    def _take(self, samples: Array, last: bool, choir: Choir) -> None:
-        parts = self.session.parts
-        if len(samples):
-            self.resampler, heard = parts.resampler.step(self.resampler, samples)
-            self.at_16k = np.concatenate([self.at_16k, heard]) if len(self.at_16k) else heard
-        if last and self.segment:
-            self.ended = True
-            self.total = frame_count(self.segment.heard, parts.rate_hz, parts.fps)
-            if self.total:
-                silence = np.zeros(choir.animator.bundle.look_ahead_rows * ROW_HOP + ROW_WINDOW // 2, np.float32)
-                self.at_16k = np.concatenate([self.at_16k, parts.resampler.finish(self.resampler), silence])
+            return lane

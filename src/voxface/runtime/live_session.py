@@ -125,7 +125,7 @@ class LiveSession:
         self._given: Array | None = None
         self._failed: BaseException | None = None
         self._closed = False
-        engine.admit(self)
+        self._lane = engine.admit(self)
 
     # -- what its user calls ------------------------------------------------------------------------------------------
 
@@ -187,7 +187,7 @@ class LiveSession:
             samples = np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)
         with self._change:
             self._take(samples)
-        self.engine.wake(self)
+        self._lane.wake(self)
 
     def fill(self, clock_s: float) -> int:
         """Say that `clock_s` seconds of the clock have passed: sound that is late by more than MARGIN_S is silence.
@@ -200,7 +200,7 @@ class LiveSession:
                 return 0
             late = min(late, self._room())
             self._take(np.zeros(late, np.float32))
-        self.engine.wake(self)
+        self._lane.wake(self)
         return late
 
     def pull(self, until_s: float | None = None) -> FaceClip:
@@ -238,7 +238,7 @@ class LiveSession:
                 self._segments.append(self._rest(self.given, frames))
             if not ended:
                 self._segments.append(Segment(self.given + frames))
-        self.engine.wake(self)
+        self._lane.wake(self)
         return self.given
 
     def end(self) -> None:
@@ -251,7 +251,7 @@ class LiveSession:
             count = frame_count(last.heard, self.rate_hz, self.fps)
             if self._ease_out and count:
                 self._segments.append(self._rest(last.first + count, max(1, int(EASE_OUT_S * exact_rate(self.fps)))))
-        self.engine.wake(self)
+        self._lane.wake(self)
 
     def finish(self, timeout_s: float | None = None) -> FaceClip:
         """End, wait for the last frames, give them, close. Raises: LimitError: they did not come within `timeout_s`."""
@@ -272,7 +272,7 @@ class LiveSession:
             self._ready.clear()
             self._next = self.given
             self._change.notify_all()
-        self.engine.dismiss(self)
+        self._lane.wake(self)
 
     # -- what the engine calls ----------------------------------------------------------------------------------------
 

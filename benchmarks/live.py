@@ -1,0 +1,179 @@
+"""How many live voices one process can answer in time, and what it spends its time on.
+
+    taskset -c 0,1 python benchmarks/live.py [--bundle live] [--sessions 1,60,150,300,450] [--seconds 10]
+
+Every voice is speech in real time: a packet of 20 ms each 20 ms, at a moment of its own; its frames are pulled as soon
+as the engine says that some are ready. A frame is late by how long after its declared time it was pulled: the time it
+shows, the declared latency, and the packet that its last sample came in. "breaks" is where more than 1 % of the frames
+are later than 33 ms. CPU is that of the whole process, of which "feeding" is this program's own pushing and pulling.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from voxface.audio.container import audio_blocks
+from voxface.audio.resample import Resampler
+from voxface.runtime import choir
+from voxface.runtime.engine import Engine
+from voxface.runtime.feeling import Feeling
+from voxface.runtime.idle import Idle
+from voxface.runtime.live_session import LiveSession
+from voxface.stream import run_whole
+from voxface.timebase import SAMPLE_RATE_HZ, exact_rate
+
+LATE_S, MOST_LATE = 0.033, 0.01
+
+
+@dataclass(frozen=True)
+class Found:
+    """One run. late_s: of every frame · cores: CPU over time · parts: CPU of threads and steps, ms a voice-second"""
+
+    late_s: np.ndarray
+    missing: int
+    cores: float
+    parts: dict[str, float]
+
+    @property
+    def breaks(self) -> bool:
+        return self.missing > 0 or float((self.late_s > LATE_S).mean()) > MOST_LATE
+
+
+class Clocks:
+    """CPU time of the steps of the engine, each by its own thread's clock."""
+
+    STEPS = {
+        "features": (choir.Ears, "take"), "nets": (choir._States, "step"), "idle motion": (choir.Choir, "_move"),
+        "frames, expressions": (choir.Choir, "_frames"),
+    }  # fmt: skip
+
+    def __init__(self, stack: ExitStack) -> None:
+        self.spent = dict.fromkeys(self.STEPS, 0.0)
+        for name, (owner, method) in self.STEPS.items():
+            stack.enter_context(patch.object(owner, method, self._timed(name, getattr(owner, method))))
+
+    def _timed(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*args: Any) -> Any:
+            begin = time.thread_time()
+            result = method(*args)
+            self.spent[name] += time.thread_time() - begin
+            return result
+
+        return timed
+
+
+def run(engine: Engine, count: int, seconds: float, packet: int, options: argparse.Namespace) -> Found:
+    """So many voices for so long; a packet has `packet` samples."""
+    idle, emotion = (Idle(), Feeling()) if not options.mouth_only else (None, None)
+    news: deque[int] = deque()
+    sessions: list[LiveSession] = []
+    for number in range(count):
+        parts = sessions[0].parts if sessions else None
+        sessions.append(
+            LiveSession(engine, options.rate, options.fps, idle=idle, emotion=emotion, parts=parts,
+                        notify=lambda number=number: news.append(number))  # type: ignore[misc]
+        )  # fmt: skip
+    random = np.random.default_rng(count)
+    period, phase = packet / options.rate, np.sort(random.random(count))
+    sound, at = options.sound, random.integers(0, len(options.sound), count)
+    period_late = period + sessions[0].latency_ms / 1000
+    late, rate = [], float(exact_rate(options.fps))
+
+    def pull() -> None:
+        while news:
+            number = news.popleft()
+            session = sessions[number]
+            first, clip = session.given, session.pull()
+            if len(clip):
+                begin = start + phase[number] * period
+                late.append(time.monotonic() - begin - period_late - (first + np.arange(len(clip))) / rate)
+
+    gc.collect()
+    gc.freeze()
+    with ExitStack() as stack:
+        clocks = Clocks(stack)
+        before, lanes_before, own = time.process_time(), lane_time(engine), time.thread_time()
+        start = time.monotonic()
+        for turn in range(round(seconds / period)):
+            for number in range(count):
+                due = start + (turn + 1 + phase[number]) * period
+                while (wait := due - time.monotonic()) > 0:
+                    pull()
+                    time.sleep(min(wait, 0.001))
+                begin = (at[number] + turn * packet) % (len(sound) - packet)
+                sessions[number].push(sound[begin : begin + packet])
+            pull()
+        wall = time.monotonic() - start
+        total = time.process_time() - before
+        own, lanes = time.thread_time() - own, lane_time(engine) - lanes_before
+    time.sleep(0.3)
+    pull()
+    expected = (round(seconds / period) * period - sessions[0].latency_ms / 1000) * rate - 2
+    missing = sum(max(0, int(expected) - session.given) for session in sessions)
+    for session in sessions:
+        session.close()
+    done = count * seconds / 1000
+    steps = {name: spent / done for name, spent in clocks.spent.items()}
+    steps["gathering, handing out"] = lanes / done - sum(steps.values())
+    return Found(np.concatenate(late), missing, total / wall, steps | {"feeding": own / done})
+
+
+def lane_time(engine: Engine) -> float:
+    """CPU seconds of the engine's threads."""
+    return sum(time.clock_gettime(time.pthread_getcpuclockid(lane.thread_id)) for lane in engine.lanes)
+
+
+def show(count: int, found: Found) -> None:
+    p50, p95, p99 = 1000 * np.percentile(found.late_s, [50, 95, 99])
+    share = 100 * (found.late_s > LATE_S).mean()
+    verdict = "breaks" if found.breaks else ""
+    print(f"| {count} | {found.cores:.2f} | {p50:.0f} | {p95:.0f} | {p99:.0f} | {share:.2f} | {found.missing} | "
+          + " | ".join(f"{spent:.2f}" for spent in found.parts.values()) + f" | {verdict} |", flush=True)  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bundle", default="live")
+    parser.add_argument("--sessions", default="1,60,150,300,450")
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--threads", type=int, default=2, help="of the engine")
+    parser.add_argument("--fps", type=float, default=30.0)
+    parser.add_argument("--rate", type=int, default=SAMPLE_RATE_HZ)
+    parser.add_argument("--packet-ms", type=float, default=20.0)
+    parser.add_argument("--mouth-only", action="store_true", help="without idle motion and emotion")
+    parser.add_argument("--switch", type=float, default=0.005, help="seconds until Python changes threads")
+    parser.add_argument("--sound", default="../shared/data/speech/jfk.flac")
+    options = parser.parse_args()
+    blocks = np.concatenate(list(audio_blocks(options.sound))).mean(axis=1).astype(np.float32)
+    options.sound = run_whole(Resampler(SAMPLE_RATE_HZ, options.rate), blocks)
+    sys.setswitchinterval(options.switch)
+    counts = [int(number) for number in options.sessions.split(",")]
+    with Engine(options.bundle, options.threads, max(counts)) as engine:
+        print(f"{options.bundle}, {options.rate} Hz, packets of {options.packet_ms:g} ms, {options.fps:g} fps, "
+              f"{options.threads} threads, {engine.bytes_per_session / 1000:.0f} kB a session, "
+              f"{'mouth only' if options.mouth_only else 'idle motion and emotion on'}; "
+              f"{threading.active_count()} threads in all\n")  # fmt: skip
+        names = [*Clocks.STEPS, "gathering, handing out", "feeding"]
+        print("| sessions | cores | late p50 ms | p95 | p99 | > 33 ms, % | frames missing | "
+              + " | ".join(names) + " (ms of CPU a voice-second) | |")  # fmt: skip
+        print("|" + "---|" * (8 + len(names)))
+        run(engine, 4, 1.0, round(options.rate * options.packet_ms / 1000), options)  # warm
+        for count in counts:
+            found = run(engine, count, options.seconds, round(options.rate * options.packet_ms / 1000), options)
+            show(count, found)
+
+
+if __name__ == "__main__":
+    main()
