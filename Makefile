@@ -6,7 +6,7 @@ DATA   ?= ../shared/data
 WORK   ?= work
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check bench docs model page system clean container-steps
+.PHONY: demo test check bench docs model page a2f system clean container-steps
 
 demo: $(VENV)/.demo  ## speech -> face: the shipped sample as a film and as curves in demo/, then in the browser
 	@mkdir -p demo
@@ -44,6 +44,9 @@ docs: $(VENV)/.all  ## regenerate docs/cli.md and what the page takes from rende
 
 page: web/node_modules/.package-lock.json  ## build the viewer's page into the package
 	cd web && npm run --silent build
+
+a2f: $(VENV)/.all  ## compile a2f.proto into what voxface reads
+	$(BIN)/python -m grpc_tools.protoc -I src/voxface/a2f --include_imports --descriptor_set_out=src/voxface/a2f/a2f.binpb a2f.proto
 
 # What the page is built and tried with; never needed to run voxface.
 web/node_modules/.package-lock.json: web/package-lock.json

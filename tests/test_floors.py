@@ -42,12 +42,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "head": {"face", "export"},
     "render": {"figure", "face", "audio", "export", "head"},
     "neurosync": {"face", "audio", "models", "bundle", "runtime"},
-    "server": {"face", "audio", "bundle", "runtime", "export", "live", "neurosync"},
-    "viewer": {"face", "audio", "bundle", "capture", "export", "head", "runtime", "server"},
+    "server": {"face", "audio", "bundle", "runtime", "export", "live", "neurosync", "client"},
+    "client": {"face", "export", "live"},
+    "a2f": {"face", "runtime", "live", "server"},
+    "viewer": {"face", "audio", "bundle", "capture", "export", "head", "runtime", "server", "live"},
     "cli": {
         "figure", "places", "face", "audio", "articulation", "models", "bundle", "export", "capture", "dataset", "head",
         "synth", "runtime", "render", "evaluation", "viewer", "training", "neurosync",
-        "server", "__init__", "live",
+        "server", "__init__", "live", "a2f",
     },
 }  # fmt: skip
 """Each room and what it may import, beside the ground floor (which itself imports only what is named here)."""
@@ -77,6 +79,8 @@ SOLE_HOME: dict[str, set[str]] = {
     "starlette": {"server"},
     "uvicorn": {"server"},
     "h11": {"server"},
+    "grpc": {"a2f"},
+    "google": {"a2f"},
     "typer": {"cli"},
     "rich": {"cli"},
 }

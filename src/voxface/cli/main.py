@@ -42,6 +42,7 @@ def _root(
 def add_verbs() -> None:
     """Give the program its verbs, in the order of its help."""
     from voxface.cli import (
+        a2f,
         animate,
         articulation,
         capture,
@@ -63,7 +64,7 @@ def add_verbs() -> None:
 
     verbs = (
         animate.animate, capture.capture, dataset.dataset, train.train, evaluate.evaluate, demo.demo, doctor.doctor,
-        synth.synth, plot.plot, render.render, report.report, view.view, live.live, serve.serve,
+        synth.synth, plot.plot, render.render, report.report, view.view, live.live, serve.serve, a2f.a2f,
     )  # fmt: skip
     for verb in verbs:
         app.command()(verb)
