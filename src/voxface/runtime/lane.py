@@ -137,7 +137,7 @@ class Lane:
             if count:
                 groups.setdefault(count, []).append(voice)
             elif voice.over:
-                voice.session.put(voice.segment, _NO_FACES, True)
+                voice.more |= voice.session.put(voice.segment, _NO_FACES, True)
         for count, some in groups.items():
             places = np.array([voice.place for voice in some])
             totals = np.array([voice.total for voice in some])
@@ -145,10 +145,9 @@ class Lane:
             found = self.choir.step(places, count, totals, final)
             for voice, faces, last in zip(some, found, final.tolist(), strict=True):
                 voice.ready -= count
-                voice.session.put(voice.segment, faces.copy(), last)
-        for voice in voices:
-            if voice.busy or voice.session.waits:
-                self.wake(voice.session)
+                voice.more |= voice.session.put(voice.segment, faces.copy(), last)
+        with self._change:
+            self._due |= {voice.session: None for voice in voices if voice.busy}
 
     def _fail(self, sessions: list[LiveSession], error: BaseException) -> None:
         for session in sessions:
@@ -178,6 +177,7 @@ class _Voice:
     ready: int = 0
     total: int = ENDLESS
     ended: bool = False
+    more: bool = False
     joined: bool = False
 
     @property
@@ -187,11 +187,12 @@ class _Voice:
     @property
     def busy(self) -> bool:
         """Whether there is something to compute without any news from the session."""
-        return bool(len(self.at_16k)) or self.ready > 0
+        return self.more or self.ready > 0 or len(self.at_16k) > 0
 
     def hear(self, choir: Choir) -> int:
         """Bring the session's sound into the choir, as far as it has room; returns how many rows are ready."""
         job = self.session.take(0.0 if len(self.at_16k) else MOST_ROWS / ROW_RATE_HZ)
+        self.more = job is not None and job.more
         if job is None:
             return 0
         if job.segment is not self.segment:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -73,11 +74,12 @@ class Segment:
 
 
 class Job(NamedTuple):
-    """What the engine is to do: a segment's next (n,) samples, and whether they are its last."""
+    """What the engine is to do: a segment's next (n,) samples, whether they are its last, whether others wait."""
 
     segment: Segment
     samples: Array
     last: bool
+    more: bool
 
 
 class LiveSession:
@@ -119,6 +121,8 @@ class LiveSession:
         self.parts = parts or Session(engine.animator, rate_hz, fps, polish, idle, emotion)
         self.given = self._next = first_frame
         self._notify, self._ease_out = notify, ease_out
+        self._samples = (rate_hz / exact_rate(fps)).as_integer_ratio()  # of a frame
+        self._most_waiting = int(MOST_WAITING_S * rate_hz)
         self._change = threading.Condition()
         self._segments, self._ready = deque([Segment(first_frame)]), deque[Array]()
         self._before: Array | None = None  # the last frame made, or after an interrupt the last given
@@ -164,12 +168,6 @@ class LiveSession:
         return self._closed
 
     @property
-    def waits(self) -> bool:
-        """Whether there is something that the engine has not taken."""
-        with self._change:
-            return bool(self._segments) and (bool(self._segments[0].waiting) or self._segments[0].ended)
-
-    @property
     def done(self) -> bool:
         """Whether it has been ended and all frames have become ready."""
         with self._change:
@@ -183,7 +181,7 @@ class LiveSession:
         samples = np.array(samples, np.float32)  # a copy: the caller may use the memory again
         if samples.ndim != 1:
             raise UsageError(f"sound is pushed as (n,) samples; got {samples.shape}.", hint="Mix channels to one.")
-        if not np.isfinite(samples).all():
+        if not math.isfinite(samples.dot(samples)):  # NaN, infinite, or so loud that it does no harm
             samples = np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)
         with self._change:
             self._take(samples)
@@ -208,17 +206,30 @@ class LiveSession:
 
         The first has the number `given` had before. Raises: what went wrong in the engine.
         """
+        faces = self.pull_faces(until_s)
+        return FaceClip(
+            faces[:, : len(ARKIT)], ARKIT, self.fps, frame_time_s(self.given - len(faces), self.fps),
+            head=faces[:, len(ARKIT) : -len(EMOTIONS)] if self.parts.has_head else None,
+            emotion=faces[:, -len(EMOTIONS) :] if self.parts.has_emotion else None,
+        )  # fmt: skip
+
+    def pull_faces(self, until_s: float | None = None) -> Array:
+        """What `pull` gives, for those who cannot spend the time to make a clip of it.
+
+        Returns: (n, 66) float32: weights over ARKIT, HEAD, EMOTIONS; where the session has no head or no emotion
+            (`parts.has_head`, `parts.has_emotion`) these columns mean nothing.
+        """
         with self._change:
             if self._failed:
                 raise self._failed
             most = self._next - self.given
             if until_s is not None:
                 most = min(most, max(0, frame_count_before(until_s, self.fps) - self.given))
-            frames, first = self._pop(most), self.given
+            faces = self._pop(most)
             self.given += most
             if most:
-                self._given = frames[-1:]
-        return self._clip(frames, first)
+                self._given = faces[-1:]
+            return faces
 
     def interrupt(self) -> int:
         """Forget what was pushed and not yet given. The face comes to rest within INTERRUPT_S, idle motion goes on, and
@@ -283,13 +294,17 @@ class LiveSession:
                 return None
             segment = self._segments[0]
             samples = segment.get(int(most_s * self.rate_hz))
-            return Job(segment, samples, segment.ended and not segment.waiting)
+            more = bool(segment.waiting)
+            return Job(segment, samples, segment.ended and not more, more)
 
-    def put(self, segment: Segment | None, faces: Array, last: bool) -> None:
-        """(n, FACE) frames of a segment, maybe its last; forgotten if an interrupt came in between."""
+    def put(self, segment: Segment | None, faces: Array, last: bool) -> bool:
+        """(n, FACE) frames of a segment, maybe its last; forgotten if an interrupt came in between.
+
+        Returns: whether another segment is to be taken.
+        """
         with self._change:
             if not self._segments or self._segments[0] is not segment:
-                return
+                return bool(self._segments)
             count = len(faces)
             if count:
                 faces = self._eased(segment, faces)
@@ -300,8 +315,10 @@ class LiveSession:
             if last:
                 self._segments.popleft()
             self._change.notify_all()
+            another = last and bool(self._segments)
         if self._notify and (count or last):
             self._notify()
+        return another
 
     def fail(self, error: BaseException) -> None:
         """The engine cannot go on with this session."""
@@ -319,13 +336,12 @@ class LiveSession:
 
     def _heard(self) -> int:
         if not self._segments:
-            return frame_sample(self._next, self.rate_hz, self.fps)
+            return self._sample(self._next)
         last = self._segments[-1]
-        return frame_sample(last.first, self.rate_hz, self.fps) + last.heard
+        return self._sample(last.first) + last.heard
 
     def _room(self) -> int:
-        shown = frame_sample(self.given, self.rate_hz, self.fps)
-        return max(0, int(MOST_WAITING_S * self.rate_hz) - (self._heard() - shown))
+        return max(0, self._most_waiting - (self._heard() - self._sample(self.given)))
 
     def _take(self, samples: Array) -> None:
         if self._failed:
@@ -366,17 +382,9 @@ class LiveSession:
             missing -= len(parts[-1])
         return parts[0] if len(parts) == 1 else np.concatenate([_NO_FACES, *parts])
 
-    def _clip(self, faces: Array, first: int) -> FaceClip:
-        return FaceClip(
-            faces[:, : len(ARKIT)], ARKIT, self.fps, frame_time_s(first, self.fps),
-            head=faces[:, len(ARKIT) : -len(EMOTIONS)] if self.parts.has_head else None,
-            emotion=faces[:, -len(EMOTIONS) :] if self.parts.has_emotion else None,
-        )  # fmt: skip
-
-
-def frame_sample(frame: int, rate_hz: int, fps: float) -> int:
-    """The sample nearest to where a frame stands."""
-    return round(frame * rate_hz / exact_rate(fps))
+    def _sample(self, frame: int) -> int:
+        """The sample nearest to where a frame stands."""
+        return (2 * frame * self._samples[0] + self._samples[1]) // (2 * self._samples[1])
 
 
 def frame_count_before(seconds: float, fps: float) -> int:
