@@ -8,6 +8,7 @@ Scripts match on `code` and on the exit code of the command line:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 
@@ -168,6 +169,29 @@ class OutputError(VoxfaceError):
     """A result that cannot be written where it was asked for."""
 
     code = "E-OUTPUT"
+
+
+class ConnectError(VoxfaceError):
+    """Nobody answers at a server's address, or somebody who is no voxface server."""
+
+    code = "E-CONNECT"
+
+
+class GoneError(VoxfaceError):
+    """A connection to a server broke before its session was over."""
+
+    code = "E-GONE"
+
+
+class ServerError(VoxfaceError):
+    """A server refused something; `code` is the one that it told."""
+
+    def __init__(self, message: str, *, code: str = "E-SERVER", hint: str = "", source: str = "") -> None:
+        super().__init__(message, hint=hint, source=source)
+        self.code = code  # type: ignore[misc]  # elsewhere one per class
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(ServerError, code=self.code, hint=self.hint, source=self.source), (self.message,)
 
 
 class DeviceError(VoxfaceError):
