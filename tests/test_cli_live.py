@@ -10,7 +10,9 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,10 @@ from voxface.cli.live import live
 from voxface.cli.live_meter import Reading, line
 from voxface.errors import DeviceError, InputWarning, MissingDependencyError
 from voxface.live import devices, livelink
+from voxface.live import feed as feed_module
 from voxface.live.clock import AudioClock, Lateness
 from voxface.live.devices import Microphone, Ring, Speaker
+from voxface.live.feed import Feed, PipedSource
 from voxface.live.playout import Playout
 from voxface.live.udp import Receiver
 from voxface.runtime.animate import animate
@@ -87,7 +91,7 @@ def test_a_pipe_may_pause_and_end_in_the_middle_of_a_sample(hello: Path) -> None
         assert program.stdout
         program.stdin.write(data[:6401])
         said = program.stdout.readline()  # it has begun
-        time.sleep(0.3)
+        time.sleep(0.2)
         rest, errors = program.communicate(data[6401:12801])
         said += rest
     rows = [json.loads(text) for text in said.splitlines()[1:]]
@@ -96,7 +100,7 @@ def test_a_pipe_may_pause_and_end_in_the_middle_of_a_sample(hello: Path) -> None
     assert b"rror" not in errors
     numbers = [row["seq"] for row in rows]
     assert numbers == sorted(set(numbers))
-    assert rows[-1]["t"] > 0.65  # 0.6 without the pause
+    assert rows[-1]["t"] > 0.62  # 0.6 without the pause
     assert rows[-1]["weights"][rows_jaw(said)] < 0.1
 
 
@@ -129,7 +133,7 @@ def test_a_signal_brings_the_mouth_to_rest(name: str, capsys: pytest.CaptureFixt
     """Ctrl-C and SIGTERM: the last packet is a face at rest, a summary is printed, the exit code is 130."""
     with Receiver(livelink.decode) as receiver:
         number = getattr(signal, name)
-        threading.Timer(0.35, os.kill, (os.getpid(), number)).start()
+        threading.Timer(0.25, os.kill, (os.getpid(), number)).start()
         with pytest.raises(SystemExit, match="130"):
             live(input=str(SAMPLE), to=[f"livelink://127.0.0.1:{receiver.port}"], json=True)
         packets = []
@@ -259,17 +263,17 @@ def test_a_microphone_that_is_unplugged_is_taken_again(
     monkeypatch.setattr(devices, "_GONE_S", 0.15)
     monkeypatch.setattr(devices, "_AGAIN_S", 0.05)
     threading.Timer(0.15, card.unplugged.set).start()
-    threading.Timer(0.4, card.unplugged.clear).start()
-    live(to=[f"jsonl:{tmp_path}/a.jsonl"], duration=0.7, json=True, fps=30)
+    threading.Timer(0.35, card.unplugged.clear).start()
+    live(to=[f"jsonl:{tmp_path}/a.jsonl"], duration=0.55, json=True, fps=30)
     summary = json.loads(capsys.readouterr().out)
     assert summary["rate_hz"] == 8000
     assert summary["gaps"] >= 1  # overflows that the card tells
     assert any("rests until it is back" in text for text in summary["warnings"])
     assert any("is back." in text for text in summary["warnings"])
-    assert summary["heard_s"] == 0.7
+    assert summary["heard_s"] == 0.55
     assert card.begun_anew >= 1
     times = [row["t"] for row in frames_in(tmp_path / "a.jsonl")]
-    assert times[-1] > 0.7
+    assert times[-1] > 0.55
     assert np.diff(times).max() < 0.35  # the face went on while it was away
 
 
@@ -281,6 +285,49 @@ def test_devices_are_listed_by_number(card: FakeSounddevice, capsys: pytest.Capt
     assert told[1].endswith("[default output]")
 
 
+def test_a_file_is_played_whole_and_once(hello: Path, card: FakeSounddevice, tmp_path: Path) -> None:
+    """--play, also where the sound is to come later than the face."""
+    live(input=str(hello), raw="s16le", play=True, offset_ms=-30, fps=30, device="Speak")
+    played = np.concatenate([block for _, block in card.played])
+    expected = np.frombuffer(hello.read_bytes(), "<i2") / np.float32(32768)
+    at = int(np.flatnonzero(played)[0]) - int(np.flatnonzero(expected)[0])
+    missing = len(expected) - len(played[at : at + len(expected)])
+    assert missing < 240  # the last blocks are on their way when the stream ends
+    np.testing.assert_array_equal(played[at:][: len(expected) - missing], expected[: len(expected) - missing])
+
+
+def test_the_clock_waits_for_a_pipe_that_is_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A voice made at two thirds of real time, and a sound card a little slow: the clock is never far ahead."""
+    now_s = [100.0]
+    monkeypatch.setattr(feed_module, "time", types.SimpleNamespace(monotonic=lambda: now_s[0]))
+    ahead = []
+    for pause_s, count in ((0.03, 60), (0.02001, 40_000)):
+        clock = AudioClock()
+        feed = Feed(_Heard(), clock)
+
+        def blocks(pause_s: float = pause_s, count: int = count, feed: Feed = feed) -> Iterator[np.ndarray]:
+            for _ in range(count):
+                now_s[0] += pause_s
+                ahead.append(feed.clock.second(now_s[0]) - feed.heard_s)
+                yield np.zeros(320, np.float32)
+
+        source = PipedSource("a voice", 16_000, blocks())
+        source.start(feed)
+        source._thread.join(5)
+        assert source.error is None
+        assert feed.taken == 320 * count
+    assert max(ahead) < 0.09
+
+
+class _Heard:
+    """Takes everything."""
+
+    rate_hz, room = 16_000, 1 << 30
+
+    def push(self, samples: np.ndarray) -> None:
+        """And forgets it."""
+
+
 def test_sound_is_played_when_its_face_shows(card: FakeSounddevice) -> None:
     """Sample n leaves the speaker at its second of the clock plus the delay, within a block."""
     clock = AudioClock()
@@ -288,7 +335,7 @@ def test_sound_is_played_when_its_face_shows(card: FakeSounddevice) -> None:
     clock.start(time.monotonic())
     sound = np.arange(1, 2001, dtype=np.float32)
     speaker.put(sound)
-    time.sleep(0.25)
+    time.sleep(0.2)
     speaker.close()
     heard = [(at_s, block) for at_s, block in card.played if block.any()]
     for at_s, block in heard:

@@ -95,7 +95,11 @@ def _check(
     out: Output, input: str, to: list[str], fps: float, play: bool, offset_ms: float, duration: float | None
 ) -> None:
     """Raises: UsageError: flags that contradict each other, or numbers out of range."""
+    from voxface.live.outputs import parse_target
+
     exact_rate(fps)
+    for url in to:
+        parse_target(url)
     if not abs(offset_ms) <= _MOST_OFFSET_MS:
         raise UsageError(f"--offset-ms must be -{_MOST_OFFSET_MS} to {_MOST_OFFSET_MS}; got {offset_ms:g}.")
     if offset_ms < 0 and not play:
@@ -138,6 +142,7 @@ def _run(
     with contextlib.ExitStack() as last:
         engine = last.enter_context(Engine(job.bundle, most_sessions=2, deadline_ms=0.0))
         source = _source(input, device, job, last)
+        last.callback(source.close)
         voice = _voice(engine, source.rate_hz, job, news)
         last.callback(voice.close)
         known_s = (voice.latency_ms + BUFFER_MS) / 1000
@@ -155,9 +160,11 @@ def _run(
         meter = Meter(out, playout)
         last.callback(meter.close)
         with _stop_signals() as stop:
-            last.callback(source.stop)
+            last.callback(source.stop)  # before anything else ends
             source.start(feed)
             _play(source, feed, voice, playout, meter, stop)
+            if speaker:  # its last sound may come after the last frame
+                stop.wait(max(0.0, clock.moment(feed.heard_s) + speaker.delay_s - time.monotonic()))
         stopped = stop.is_set()
     _summary(out, source, feed, playout, voice, stopped)
     return stopped

@@ -169,13 +169,15 @@ class Microphone(Source):
         self._moment_s = time.monotonic()
 
     def _bring(self, feed: Feed) -> None:
-        try:
-            while not self._stopping.wait(BLOCK_S / 2) and not feed.full:
-                self._drain(feed)
-                if time.monotonic() - self._moment_s > _GONE_S and not self._take_again():
-                    return
-        finally:
-            self._leave()
+        while not self._stopping.wait(BLOCK_S / 2) and not feed.full:
+            self._drain(feed)
+            if time.monotonic() - self._moment_s > _GONE_S and not self._take_again():
+                return
+
+    def close(self) -> None:
+        """Stop, and free the device."""
+        super().close()
+        self._leave()
 
     def _drain(self, feed: Feed) -> None:
         moment_s, count = self._moment_s, self._ring.count
@@ -193,9 +195,9 @@ class Microphone(Source):
         _warn(f"{self.name} gives no sound; the face rests until it is back.")
         self._leave()
         while not self._stopping.wait(_AGAIN_S):
-            self._sound._terminate()
-            self._sound._initialize()
-            with contextlib.suppress(DeviceError):
+            with contextlib.suppress(DeviceError, self._sound.PortAudioError):
+                self._sound._terminate()
+                self._sound._initialize()
                 self._stream = self._open()
                 self._moment_s = time.monotonic()
                 _warn(f"{self.name} is back.")
@@ -222,7 +224,7 @@ class Speaker:
 
     def __init__(self, rate_hz: int, clock: AudioClock, delay_s: float, device: str | None = None) -> None:
         sound, what = library(), "the speaker" if device is None else f"the speaker {device!r}"
-        self._rate_hz, self._clock, self._delay_s = rate_hz, clock, delay_s
+        self._rate_hz, self._clock, self.delay_s = rate_hz, clock, delay_s
         self._ring = Ring(round(10 * rate_hz))
         self._at: int | None = None
         self.missing = 0
@@ -245,7 +247,7 @@ class Speaker:
         """In PortAudio's thread: the samples that belong to the moment at which these will be heard."""
         ahead_s = at.outputBufferDacTime - at.currentTime
         heard_s = time.monotonic() + (ahead_s if ahead_s > 0 else float(self._stream.latency))
-        second = self._clock.second(heard_s) - self._delay_s
+        second = self._clock.second(heard_s) - self.delay_s
         if second + frames / self._rate_hz < 0 or not self._clock.started:
             into[:] = 0
             return
@@ -254,4 +256,4 @@ class Speaker:
             self._at = wanted
         self.missing += frames - self._ring.take(self._at, into[:, 0])
         self._at += frames
-        self._clock.observe((self._at - frames) / self._rate_hz + self._delay_s, heard_s)
+        self._clock.observe((self._at - frames) / self._rate_hz + self.delay_s, heard_s)

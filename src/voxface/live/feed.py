@@ -18,6 +18,7 @@ AHEAD_S = 2.0
 """A pipe is read this far ahead of the clock; then its writer waits."""
 
 _STARVED_S = 0.05  # a pipe that gives nothing for so long has a pause
+_LEAVE_S = 2.0
 _SLEPT_S = 1.0  # who is later than this was stopped, or the machine slept: the clock goes on from here
 
 
@@ -118,8 +119,14 @@ class Source(ABC):
         self._thread.start()
 
     def stop(self) -> None:
-        """Bring no more; returns at once, because a read may wait for ever."""
+        """Bring no more; returns at once."""
         self._stopping.set()
+
+    def close(self) -> None:
+        """Bring no more, and give back what is held."""
+        self.stop()
+        if self._thread.is_alive():
+            self._thread.join(_LEAVE_S)
 
     def starving(self, now_s: float) -> bool:
         """Whether sound that should be here does not come, so that silence must stand in for it."""
@@ -161,7 +168,7 @@ class PipedSource(Source):
     """Sound that somebody else makes: it may come in bursts, slowly, or not at all for a while.
 
     The clock starts with the first sound. What comes early waits for its second; in a pause there is silence, and what
-    comes after it is heard at once.
+    comes after it is heard at once. The clock waits for sound that comes too slowly.
     """
 
     def __init__(self, name: str, rate_hz: int, blocks: Iterator[Array]) -> None:
@@ -180,5 +187,14 @@ class PipedSource(Source):
             if block is None:
                 return
             feed.clock.start(time.monotonic())
-            ahead_s = feed.push(block) - feed.clock.second(time.monotonic())
+            heard_s, now_s = feed.push(block), time.monotonic()
+            ahead_s = heard_s - feed.clock.second(now_s)
+            if ahead_s < -_STARVED_S:
+                feed.clock.jump(heard_s, now_s)
+            elif feed.speaker is None:  # a speaker would be the better crystal
+                feed.clock.observe(heard_s - max(0.0, ahead_s), now_s)
             self._stopping.wait(max(0.0, ahead_s - AHEAD_S))
+
+    def close(self) -> None:
+        """Bring no more. The thread is left behind: its read may wait for ever."""
+        self.stop()
