@@ -45,10 +45,10 @@ def frames_in(path: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def hello(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """0.45 s of the shipped sample, as bare 16-bit samples."""
+    """0.3 s of the shipped sample, as bare 16-bit samples."""
     samples, _ = read_audio(SAMPLE)
     path = tmp_path_factory.mktemp("hello") / "hello.raw"
-    path.write_bytes((samples[8000:15200] * 32767).astype("<i2").tobytes())
+    path.write_bytes((samples[8000:13000] * 32767).astype("<i2").tobytes())
     return path
 
 
@@ -68,7 +68,7 @@ def test_every_output_gets_the_face_that_animate_makes(hello: Path, tmp_path: Pa
     assert numbers == sorted(set(numbers))
     assert 0 <= numbers[0] < numbers[-1] < len(expected) + 12
     inside = [row for row in rows if row["seq"] < len(expected)]
-    assert len(inside) >= 10
+    assert len(inside) >= 5
     for row in inside:
         np.testing.assert_allclose(row["weights"], np.clip(expected.weights[row["seq"]], 0, 1), atol=1e-4)
         assert row["t"] == pytest.approx(frame_time_s(row["seq"], 60), abs=1e-6)
@@ -89,10 +89,10 @@ def test_a_pipe_may_pause_and_end_in_the_middle_of_a_sample(hello: Path) -> None
     with subprocess.Popen(command, **pipes) as program:
         assert program.stdin
         assert program.stdout
-        program.stdin.write(data[:6401])
+        program.stdin.write(data[:4801])
         said = program.stdout.readline()  # it has begun
         time.sleep(0.2)
-        rest, errors = program.communicate(data[6401:12801])
+        rest, errors = program.communicate(data[4801:9601])
         said += rest
     rows = [json.loads(text) for text in said.splitlines()[1:]]
     assert program.returncode == 0
@@ -100,7 +100,7 @@ def test_a_pipe_may_pause_and_end_in_the_middle_of_a_sample(hello: Path) -> None
     assert b"rror" not in errors
     numbers = [row["seq"] for row in rows]
     assert numbers == sorted(set(numbers))
-    assert rows[-1]["t"] > 0.62  # 0.6 without the pause
+    assert rows[-1]["t"] > 0.53  # 0.5 without the pause
     assert rows[-1]["weights"][rows_jaw(said)] < 0.1
 
 
@@ -133,7 +133,13 @@ def test_a_signal_brings_the_mouth_to_rest(name: str, capsys: pytest.CaptureFixt
     """Ctrl-C and SIGTERM: the last packet is a face at rest, a summary is printed, the exit code is 130."""
     with Receiver(livelink.decode) as receiver:
         number = getattr(signal, name)
-        threading.Timer(0.25, os.kill, (os.getpid(), number)).start()
+
+        def ask_to_stop() -> None:
+            for _ in range(6):  # then it surely listens to signals
+                assert receiver.receive(10)
+            os.kill(os.getpid(), number)
+
+        threading.Thread(target=ask_to_stop).start()
         with pytest.raises(SystemExit, match="130"):
             live(input=str(SAMPLE), to=[f"livelink://127.0.0.1:{receiver.port}"], json=True)
         packets = []
@@ -262,18 +268,18 @@ def test_a_microphone_that_is_unplugged_is_taken_again(
     """It says so, the face goes on (at rest), and when the microphone is back it is heard; 8 kHz is fine."""
     monkeypatch.setattr(devices, "_GONE_S", 0.15)
     monkeypatch.setattr(devices, "_AGAIN_S", 0.05)
-    threading.Timer(0.15, card.unplugged.set).start()
-    threading.Timer(0.35, card.unplugged.clear).start()
-    live(to=[f"jsonl:{tmp_path}/a.jsonl"], duration=0.55, json=True, fps=30)
+    threading.Timer(0.12, card.unplugged.set).start()
+    threading.Timer(0.3, card.unplugged.clear).start()
+    live(to=[f"jsonl:{tmp_path}/a.jsonl"], duration=0.45, json=True, fps=30)
     summary = json.loads(capsys.readouterr().out)
     assert summary["rate_hz"] == 8000
     assert summary["gaps"] >= 1  # overflows that the card tells
     assert any("rests until it is back" in text for text in summary["warnings"])
     assert any("is back." in text for text in summary["warnings"])
-    assert summary["heard_s"] == 0.55
+    assert summary["heard_s"] == 0.45
     assert card.begun_anew >= 1
     times = [row["t"] for row in frames_in(tmp_path / "a.jsonl")]
-    assert times[-1] > 0.55
+    assert times[-1] > 0.45
     assert np.diff(times).max() < 0.35  # the face went on while it was away
 
 
