@@ -29,7 +29,7 @@ PROGRAM = [sys.executable, "-m", "voxface.cli.main", "serve", "--port", "0"]
 
 
 @contextmanager
-def serving(worker: Any = None, tell: Callable[[str], None] = print, **limits: Any) -> Iterator[int]:
+def serving(worker: Any = None, tell: Callable[[str], None] = lambda line: None, **limits: Any) -> Iterator[int]:
     """The port of a server on a thread, ready. tell: hears its log. worker: in place of NeuroSync's model."""
     settings = Settings(port=0, **{"linger_s": 0.05, "bundles": (), **limits})
     wire = open_socket(settings.host, 0)

@@ -9,7 +9,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,11 +17,11 @@ import pytest
 import soundfile
 
 from tests.conftest import SAMPLE
+from tests.served import PATIENCE, served
 from tests.viewers import Reply, ask
 from voxface.neurosync import extract_audio_features, process_audio_features
 
 ROUTE = "/audio_to_blendshapes"
-PATIENCE = 60.0  # seconds: what takes longer is broken
 
 
 def post(port: int, body: bytes | None = b"", **headers: str) -> Reply:
@@ -42,24 +41,21 @@ def tone(hertz: float) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    """`voxface serve` on a free port, told what bare bytes are; at the end SIGTERM ends it, and all was well."""
-    command = [sys.executable, "-m", "voxface.cli.main", "serve", "--port", "0", "--raw-pcm", "s16le:22050:1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            address = process.stdout.readline()
-            found = re.search(r"http://127\.0\.0\.1:(\d+)/audio_to_blendshapes", address)
-            assert found, address
-            yield int(found[1])
-            process.send_signal(signal.SIGTERM)
-            _, said = process.communicate(timeout=PATIENCE)
-            assert process.returncode == 0, said
-            assert "Traceback" not in said
-            assert "\x1b" not in said  # an address may hold codes for the terminal
-            assert re.search(r"POST /audio_to_blendshapes 200 \d+ ms", said)
-        finally:
-            process.kill()
+def program() -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """`voxface serve` on a free port, told what bare bytes are; at the end a signal ends it, and all was well."""
+    with served("--raw-pcm", "s16le:22050:1") as (process, port):
+        yield process, port
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, said
+        assert "Traceback" not in said
+        assert "\x1b" not in said  # an address may hold codes for the terminal
+        assert re.search(r"POST /audio_to_blendshapes 200 \d+ ms", said)
+
+
+@pytest.fixture
+def port(program: tuple[subprocess.Popen[str], int]) -> int:
+    return program[1]
 
 
 def test_a_client_of_the_original_gets_its_frames(port: int) -> None:
@@ -169,3 +165,10 @@ def test_what_is_no_request_is_a_400(port: int, request_bytes: bytes) -> None:
     assert re.match(rb"HTTP/1.1 40[04] ", answer)  # what comes in one piece is read, however long, and is not there
     assert re.search(rb'"code": "E-HTTP-(BAD-REQUEST|NOT-FOUND)"', answer)
     assert ask(port, "/health").body == b"OK"
+
+
+def test_hangup_ends_it_as_well(program: tuple[subprocess.Popen[str], int]) -> None:
+    """SIGHUP ends it as SIGTERM does, exit code 0. (The last test of this file: the program is gone.)"""
+    process, _ = program
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(PATIENCE) == 0

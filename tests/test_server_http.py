@@ -16,7 +16,7 @@ import pytest
 import soundfile
 
 from tests.conftest import SAMPLE
-from tests.served import PATIENCE, listen, served, serving, session
+from tests.served import PATIENCE, listen, serving, session
 from tests.viewers import Reply, ask
 from voxface.cli.animate import Job, one
 from voxface.export.formats import read
@@ -84,6 +84,7 @@ BAD: dict[str, tuple[bytes, str, str, str]] = {
     "a name that is not known": (wav(), "bundel=x", "", "E-USAGE"),
     "a name that comes twice": (wav(), "fps=30&fps=60", "", "E-USAGE"),
     "a file as emotion": (wav(), "emotion=/etc/hosts.toml", "", "E-USAGE"),
+    "a file in disguise": (wav(), "emotion=happy%3D1/../track.json/", "", "E-USAGE"),
     "an unknown emotion": (wav(), "emotion=hungry%3D1", "", "E-USAGE"),
     "a channel that is not there": (wav(), "channel=7", "", "E-"),
     "two files": (part("a", wav()) + part("b", wav()) + b"--x--\r\n", "", FORM, "E-HTTP-BAD-REQUEST"),
@@ -140,12 +141,14 @@ def test_health_and_numbers_come_while_others_are_at_work(port: int) -> None:
 
 
 def test_the_description_names_every_route(port: int) -> None:
-    """/openapi.json has the routes that there are, with their methods, and the names that can be asked for."""
+    """/openapi.json has the routes but for pages, with their methods, and the names that can be asked for."""
     told = ask(port, "/openapi.json").json
     assert told == json.loads(json.dumps(document()))
     hall = Hall(Settings(bundles=()))
     app: Any = build_app(hall, None)  # type: ignore[arg-type]
-    routes = {route.path: route.methods - {"HEAD"} for route in app.inner.routes if route.path != "/client/{name}"}
+    routes = {
+        route.path: route.methods - {"HEAD"} for route in app.inner.routes if not route.path.startswith("/client/")
+    }
     assert {path: {name.upper() for name in known} for path, known in told["paths"].items()} == routes
     names = {one["name"] for one in told["paths"]["/v1/animate"]["post"]["parameters"]}
     assert names >= {"fps", "format", "bundle", "channel", "emotion"}
@@ -162,12 +165,3 @@ def test_an_engine_that_dies_ends_the_server(monkeypatch: pytest.MonkeyPatch) ->
         dead.set()
         heard = listen(socket)
     assert (heard.code, heard.messages[0].code) == (1011, "E-BUG")  # type: ignore[union-attr]
-
-
-def test_ctrl_c_of_a_supervisor_and_hangup() -> None:
-    """SIGHUP ends it as SIGTERM does, with exit code 0."""
-    import signal
-
-    with served() as (process, _):
-        process.send_signal(signal.SIGHUP)
-        assert process.wait(PATIENCE) == 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
 
 from tests.served import PATIENCE, listen, say, served, serving, session
 from tests.viewers import ask, raw
@@ -31,15 +34,20 @@ def tone(hertz: float, seconds: float = 0.7) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    """The program as its users start it; at the end Ctrl-C ends it, and all was well."""
+def program() -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """The program as its users start it, and its port; at the end SIGTERM ends it, and all was well."""
     with served("--sessions", "24") as (process, port):
-        yield port
-        process.send_signal(signal.SIGINT)
+        yield process, port
+        process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, said
         assert "Traceback" not in said
         assert "bug" not in said
+
+
+@pytest.fixture
+def port(program: tuple[subprocess.Popen[str], int]) -> int:
+    return program[1]
 
 
 def test_a_session_gives_the_frames_of_its_sound(port: int) -> None:
@@ -78,13 +86,13 @@ def test_twenty_sessions_at_once_do_not_mix(port: int) -> None:
 
 def test_an_interrupt_is_answered_and_the_session_goes_on(port: int) -> None:
     """Of five seconds that wait, what is ahead of real time is forgotten; what follows is heard as by a new session."""
-    with session(port, Hello(fps=30, bundle="live", lead_s=0.2, idle=False)) as socket:
-        socket.send(sample_bytes(tone(150, 5.0), "s16le"))
-        first = socket.recv(PATIENCE)
-        socket.send(text_of(Interrupt()))
-        socket.send(sample_bytes(tone(200, 0.3), "s16le"))
-        socket.send(text_of(End()))
-        heard = listen(socket)
+    with session(port, Hello(fps=30, bundle="live", lead_s=0.2, idle=False)) as line:
+        line.send(sample_bytes(tone(150, 5.0), "s16le"))
+        first = line.recv(PATIENCE)
+        line.send(text_of(Interrupt()))
+        line.send(sample_bytes(tone(200, 0.3), "s16le"))
+        line.send(text_of(End()))
+        heard = listen(line)
     assert isinstance(first, bytes)
     (told,) = [message for message in heard.messages if isinstance(message, Interrupted)]
     seqs = [frame.seq for frame in heard.frames]
@@ -99,14 +107,14 @@ def test_an_interrupt_is_answered_and_the_session_goes_on(port: int) -> None:
 def test_a_caller_who_is_far_ahead_is_left_unread(port: int) -> None:
     """Ten minutes of sound at once: about ten seconds are taken, and others are served meanwhile."""
     before = read_bytes(port)
-    with session(port, Hello(rate_hz=4000, fps=30, bundle="live")) as socket, ThreadPoolExecutor(1) as talker:
-        sending = talker.submit(lambda: [socket.send(bytes(8000)) for _ in range(600)])
+    with session(port, Hello(rate_hz=4000, fps=30, bundle="live")) as line, ThreadPoolExecutor(1) as talker:
+        sending = talker.submit(lambda: [line.send(bytes(8000)) for _ in range(600)])
         while read_bytes(port) - before < 80_000:
             time.sleep(0.01)
         own = tone(150)
         assert say(port, own, AT_ONCE).code == 1000
         assert read_bytes(port) - before - 2 * len(own) < 120_000
-        socket.close_socket()
+        line.close_socket()
         with pytest.raises(ConnectionClosed):
             sending.result(PATIENCE)
 
@@ -137,10 +145,10 @@ BAD: dict[str, tuple[list[str | bytes], int, str]] = {
 def test_what_cannot_be_understood_is_one_error_and_a_close(port: int, name: str) -> None:
     """A message of any wrong kind: what is wrong, in our words, and the code of the protocol."""
     said, code, problem = BAD[name]
-    with session(port) as socket:
+    with session(port) as line:
         for message in said:
-            socket.send(message)
-        heard = listen(socket)
+            line.send(message)
+        heard = listen(line)
     (told,) = [message for message in heard.messages if isinstance(message, Problem)]
     assert (heard.code, told.code) == (code, problem)
     assert told.message
@@ -160,6 +168,8 @@ def test_who_may_not_come_in_is_told_by_http(port: int) -> None:
     answer = raw(port, f"GET /v1/stream HTTP/1.1\r\nHost: localhost\r\n{asks}\r\n".encode())
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"Sec-WebSocket-Version" in answer
+    answer = raw(port, f"GET /v1/stream HTTP/1.1\r\nHost: localhost\r\nX: {'a' * 9000}\r\n{asks}\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 400 ")
 
 
 def test_limits_of_time_and_number() -> None:
@@ -177,9 +187,9 @@ def test_limits_of_time_and_number() -> None:
         with pytest.raises(InvalidStatus) as wrong, session(port, Authorization="Bearer s3cre"):
             pass
         assert wrong.value.response.status_code == 401
-        with session(port) as socket:
-            socket.send(text_of(Hello(bundle="live", token="s3cres")))
-            heard = listen(socket)
+        with session(port) as line:
+            line.send(text_of(Hello(bundle="live", token="s3cres")))
+            heard = listen(line)
         assert (heard.code, heard.messages[0].kind) == (1008, "error")
         with session(port, Hello(bundle="live", token="s3cret")) as silent:
             heard = listen(silent)
@@ -202,35 +212,21 @@ def knock_until_refused(port: int) -> None:
 
 def test_a_client_that_does_not_read_loses_the_oldest_frames() -> None:
     """Frames that nobody takes are dropped and counted, and the session ends; memory does not grow with them."""
-    limits = {"bundles": ("live",), "behind_s": 0.1, "stuck_s": 1.0}
     lines: list[str] = []
-    with serving(None, lines.append, **limits) as port:
-        hello = Hello(rate_hz=4000, fps=240, format="json", bundle="live", lead_s=60.0)
-        with session(port, hello) as socket:
+    with serving(None, lines.append, bundles=("live",), behind_s=0.1, stuck_s=0.6) as port, socket.socket() as wire:
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        wire.connect(("127.0.0.1", port))
+        with connect(f"ws://127.0.0.1:{port}/v1/stream", sock=wire, max_queue=1) as deaf:
+            deaf.send(text_of(Hello(rate_hz=4000, fps=240, format="json", bundle="live", lead_s=60.0)))
             for _ in range(8):
-                socket.send(bytes(8000))
+                deaf.send(bytes(8000))
             until = time.monotonic() + PATIENCE
-            while not any("closed with 1008" in line for line in lines):
+            while not (ended := [line for line in lines if line.startswith("session")]):
                 assert time.monotonic() < until
                 time.sleep(0.02)
-            socket.close_socket()
-    (line,) = [line for line in lines if line.startswith("session")]
-    assert " 0 dropped" not in line
-
-
-def test_told_to_end_sessions_are_told_first() -> None:
-    """SIGTERM: not ready, nobody comes in, then who is inside is told and closed with 1012, and the program ends."""
-    with served() as (process, port), session(port, Hello(bundle="live")) as socket:
-        process.send_signal(signal.SIGTERM)
-        while (ready := ask(port, "/readyz")).status == 200:
-            time.sleep(0.01)
-        assert ready.body == b"draining"
-        with pytest.raises(InvalidStatus) as refused, session(port):
-            pass
-        assert refused.value.response.status_code == 503
-        heard = listen(socket)
-        assert (heard.code, heard.messages[0].kind) == (1012, "error")
-        assert process.wait(PATIENCE) == 0
+            deaf.close_socket()
+    assert ended[0].endswith("closed with 1008")
+    assert " 0 dropped" not in ended[0]
 
 
 def test_buckets_fill_with_time() -> None:
@@ -249,9 +245,26 @@ def test_buckets_fill_with_time() -> None:
 
 def test_ready_says_what_frames_hold(port: int) -> None:
     """The answer to a hello names the channels, the delay, and what frames carry."""
-    with session(port) as socket:
-        socket.send(text_of(Hello(bundle="live", idle=False)))
-        ready = parse(str(socket.recv(PATIENCE)))
+    with session(port) as line:
+        line.send(text_of(Hello(bundle="live", idle=False)))
+        ready = parse(str(line.recv(PATIENCE)))
     assert isinstance(ready, Ready)
     assert (len(ready.names), ready.fps, ready.emotion) == (52, 60, True)
     assert 0 < ready.latency_ms < 200
+
+
+def test_told_to_end_sessions_are_told_first(program: tuple[subprocess.Popen[str], int]) -> None:
+    """SIGTERM: not ready, nobody comes in, then who is inside is told and closed with 1012, and the program ends. (The
+    last test of this file: the program is gone.)"""
+    process, port = program
+    with session(port, Hello(bundle="live")) as line:
+        process.send_signal(signal.SIGTERM)
+        while (ready := ask(port, "/readyz")).status == 200:
+            time.sleep(0.01)
+        assert ready.body == b"draining"
+        with pytest.raises(InvalidStatus) as refused, session(port):
+            pass
+        assert refused.value.response.status_code == 503
+        heard = listen(line)
+    assert (heard.code, heard.messages[0].kind) == (1012, "error")
+    assert process.wait(PATIENCE) == 0

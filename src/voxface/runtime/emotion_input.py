@@ -58,6 +58,14 @@ def wanted(emotion: str | Path | Mapping[str, float]) -> Wanted:
     text = str(emotion)
     if isinstance(emotion, Path) or Path(text).suffix.lower() in TRACKS:
         return load_track(Path(text))
+    return fixed(text)
+
+
+def fixed(text: str) -> Wanted:
+    """What "happy=0.6,sad=0.2" says; no file is opened.
+
+    Raises: UsageError: an unknown emotion, a number outside 0 to 1.
+    """
     pairs = [part.partition("=") for part in text.split(",")]
     if not all(name.strip() and number.strip() for name, _, number in pairs):
         raise UsageError(f"--emotion {text!r} is neither NAME=NUMBER nor a .csv, .json or .toml track.",

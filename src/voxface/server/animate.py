@@ -19,7 +19,7 @@ from voxface.export.formats import open_writer
 from voxface.export.writing import ClipHeader
 from voxface.face.rig import ARKIT
 from voxface.runtime.animate import animate_blocks, open_session
-from voxface.runtime.emotion_input import TRACKS, wanted
+from voxface.runtime.emotion_input import fixed
 from voxface.runtime.feeling import Feeling
 from voxface.runtime.idle import Idle
 from voxface.runtime.polish import Polish
@@ -73,12 +73,10 @@ class Asked:
         return cls(**found)
 
     def feeling(self) -> Feeling | None:
-        """Which emotion shows; a name of a file is refused, since files of the server are nobody's business."""
+        """Which emotion shows. A name of a track, as on the command line, is none here: no file is opened by a name."""
         if self.emotion == "none":
             return None
-        if self.emotion.lower().strip().endswith(TRACKS):
-            raise UsageError("emotion must be NAME=NUMBER here, such as happy=0.6.")
-        return Feeling(wanted=wanted(self.emotion) if self.emotion else None)
+        return Feeling(wanted=fixed(self.emotion) if self.emotion else None)
 
 
 def _value(name: str, text: str, kind: type) -> Any:

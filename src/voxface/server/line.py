@@ -91,6 +91,9 @@ class Line(asyncio.BufferedProtocol):
         self._wire.receive_data(data)
         try:
             self._take(self._wire.events_received())
+            if self._wire.handshake_exc and not self.transport.is_closing():
+                wrong = str(self._wire.handshake_exc)[:120]
+                self._turn_away("", RequestError(400, f"this asks for no WebSocket that can be had: {wrong}."))
             if self._wire.parser_exc and not self._closing:
                 self._refuse_bytes()
         except VoxfaceError as error:
@@ -227,8 +230,7 @@ class Line(asyncio.BufferedProtocol):
         response = self._wire.reject(error.status, error.body.decode())
         del response.headers["Content-Type"]
         response.headers.update(error.headers | {"Content-Type": MEDIA_TYPE})
-        self._wire.send_response(response)
-        self.transport.write(b"".join(self._wire.data_to_send()))
+        self.transport.write(response.serialize())
         self.hall.tell(f"GET {path[:200]} {error.status}")
         self.transport.close()
 

@@ -27,6 +27,9 @@ from voxface.server.problems import MEDIA_TYPE, RequestError
 from voxface.server.settings import Settings
 from voxface.server.signals import stopped_by_signals
 
+_READ_BYTES = 1 << 13
+"""Read at a time: a body in chunks of one byte is taken chunk by chunk, and sessions wait meanwhile."""
+
 
 def open_socket(host: str, port: int) -> socket.socket:
     """A socket that listens. Raises: PortError: the port cannot be had. UsageError: no such host on this machine."""
@@ -136,6 +139,7 @@ def _protocol(settings: Settings) -> type[H11Protocol]:
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
+            transport.max_size = _READ_BYTES  # type: ignore[attr-defined]
             self._wait_for_head()
             while len(self.connections) > settings.connections and idle:
                 oldest = next(iter(idle))
