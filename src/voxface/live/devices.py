@@ -169,6 +169,7 @@ class Microphone(Source):
         self._moment_s = time.monotonic()
 
     def _bring(self, feed: Feed) -> None:
+        self._taken = self._ring.count  # what was heard while everything else was made ready is over
         while not self._stopping.wait(BLOCK_S / 2) and not feed.full:
             self._drain(feed)
             if time.monotonic() - self._moment_s > _GONE_S and not self._take_again():
@@ -187,6 +188,7 @@ class Microphone(Source):
         block = np.empty(min(new, round(_RING_S * self.rate_hz)), np.float32)
         self._ring.take(count - len(block), block)
         self.gaps += new > len(block)
+        np.clip(block, -1, 1, out=block)  # a driver that is not ready may give anything
         self._taken = count
         feed.clock.observe(feed.push(block), moment_s)
 

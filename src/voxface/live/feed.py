@@ -68,10 +68,10 @@ class Feed:
 
     def push(self, samples: Array) -> float:
         """Take (n,) float32 samples; give the second at which they end."""
+        while self.voice.room < len(samples):
+            time.sleep(0.01)  # frames are pulled by another thread
         with self._lock:
             samples = samples[: int(min(len(samples), self._most - self.taken))]
-            while self.voice.room < len(samples):
-                time.sleep(0.01)  # frames are pulled by another thread
             if len(samples):
                 self.peak = max(self.peak, float(np.abs(samples).max()))
                 self.voice.push(samples)
