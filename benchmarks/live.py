@@ -55,7 +55,7 @@ class Clocks:
     """CPU time of the steps of the engine, each by its own thread's clock."""
 
     STEPS = {
-        "features": (choir.Ears, "take"), "nets": (choir._States, "step"), "idle motion": (choir.Choir, "_move"),
+        "features": (choir.Ears, "take"), "nets": (choir._States, "_run"), "idle motion": (choir.Choir, "_move"),
         "frames, expressions": (choir.Choir, "_frames"),
     }  # fmt: skip
 
@@ -95,7 +95,7 @@ def run(engine: Engine, count: int, seconds: float, packet: int, options: argpar
         while news:
             number = news.popleft()
             session = sessions[number]
-            first, clip = session.given, session.pull()
+            first, clip = session.given, session.pull_faces()
             if len(clip):
                 begin = start + phase[number] * period
                 late.append(time.monotonic() - begin - period_late - (first + np.arange(len(clip))) / rate)
@@ -126,13 +126,14 @@ def run(engine: Engine, count: int, seconds: float, packet: int, options: argpar
         session.close()
     done = count * seconds / 1000
     steps = {name: spent / done for name, spent in clocks.spent.items()}
-    steps["gathering, handing out"] = lanes / done - sum(steps.values())
+    elsewhere = steps["nets"] if options.threads > 1 else 0  # but for that of emotions
+    steps["gathering, handing out"] = max(0, lanes / done - sum(steps.values()) + elsewhere)
     return Found(np.concatenate(late), missing, total / wall, steps | {"feeding": own / done})
 
 
 def lane_time(engine: Engine) -> float:
-    """CPU seconds of the engine's threads."""
-    return sum(time.clock_gettime(time.pthread_getcpuclockid(lane.thread_id)) for lane in engine.lanes)
+    """CPU seconds of the engine's thread."""
+    return time.clock_gettime(time.pthread_getcpuclockid(engine.lane.thread_id))
 
 
 def show(count: int, found: Found) -> None:
@@ -148,11 +149,12 @@ def main() -> None:
     parser.add_argument("--bundle", default="live")
     parser.add_argument("--sessions", default="1,60,150,300,450")
     parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--threads", type=int, default=2, help="of the engine")
+    parser.add_argument("--threads", type=int, default=2, help="that call the net")
     parser.add_argument("--fps", type=float, default=30.0)
     parser.add_argument("--rate", type=int, default=SAMPLE_RATE_HZ)
     parser.add_argument("--packet-ms", type=float, default=20.0)
     parser.add_argument("--mouth-only", action="store_true", help="without idle motion and emotion")
+    parser.add_argument("--deadline-ms", type=float, default=5.0, help="of the engine; part of the declared latency")
     parser.add_argument("--switch", type=float, default=0.005, help="seconds until Python changes threads")
     parser.add_argument("--sound", default="../shared/data/speech/jfk.flac")
     options = parser.parse_args()
@@ -160,7 +162,7 @@ def main() -> None:
     options.sound = run_whole(Resampler(SAMPLE_RATE_HZ, options.rate), blocks)
     sys.setswitchinterval(options.switch)
     counts = [int(number) for number in options.sessions.split(",")]
-    with Engine(options.bundle, options.threads, max(counts)) as engine:
+    with Engine(options.bundle, options.threads, max(counts), options.deadline_ms) as engine:
         print(f"{options.bundle}, {options.rate} Hz, packets of {options.packet_ms:g} ms, {options.fps:g} fps, "
               f"{options.threads} threads, {engine.bytes_per_session / 1000:.0f} kB a session, "
               f"{'mouth only' if options.mouth_only else 'idle motion and emotion on'}; "

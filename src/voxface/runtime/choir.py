@@ -7,8 +7,10 @@ hundred voices cost one call of each library instead of a hundred. tests/test_en
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,12 +45,14 @@ class Choir:
     Args:
         animator: the opened bundle; see `fits`.
         places: how many voices there may be. Memory is used only for those that there have been.
+        threads: that call the net; with more than 1 they do so while emotion and idle motion are made.
     """
 
-    def __init__(self, animator: Animator, places: int) -> None:
+    def __init__(self, animator: Animator, places: int, threads: int = 1) -> None:
         self.animator, emotion = animator, open_emotion()
         specs = [animator.feature, emotion.bundle.feature]
         self._ears, self._restless = Ears(specs[: 1 + (specs[0] != specs[1])], places), Restless(places)
+        self._pool = ThreadPoolExecutor(threads, "voxface-net") if threads > 1 else None
         self._net, self._emotion = _States(animator.net, places), _States(emotion, places)
         self._width, self._ahead = animator.bundle.feature.rows, animator.bundle.look_ahead_rows
         self._shown = np.zeros((places, len(EMOTIONS)), np.float32)
@@ -71,6 +75,11 @@ class Choir:
         states = self._net.bytes_per_voice + self._emotion.bytes_per_voice
         own = sum(int(part[0].nbytes) for part in parts)
         return own + states + self._ears.bytes_per_voice + self._restless.bytes_per_voice
+
+    def close(self) -> None:
+        """End its threads."""
+        if self._pool:
+            self._pool.shutdown()
 
     def join(self, place: int, parts: Session) -> None:
         """A new voice."""
@@ -119,9 +128,10 @@ class Choir:
         heard, rows = self._ears.take(places, count)
         first = self._row[places]
         self._row[places] += count
+        given_later = self._net.later(places, rows[0][..., : self._width], self._pool)
         felt = self._feel(places, rows[-1])
         self._move(places, first, heard)
-        given = self._net.step(places, rows[0][..., : self._width])
+        given = given_later()
         moved = self._restless.rows(places, first - self._ahead, count)
         faces = np.concatenate([given, moved, np.zeros_like(given[..., :1])], axis=2)
         faces = np.take_along_axis(faces, self._from[places][:, None], axis=2)
@@ -211,9 +221,14 @@ class _States:
 
     def step(self, places: Array, rows: Array) -> Array:
         """(voices, n, width) -> (voices, n, channels), and the states move on."""
+        return self.later(places, rows, None)()
+
+    def later(self, places: Array, rows: Array, pool: Executor | None) -> Callable[[], Array]:
+        """Begin a step in the pool, if there is one; what comes back waits for its result, or makes it."""
         parts = [slice(at, at + _TOGETHER) for at in range(0, len(places), _TOGETHER)]
-        found = [self._run(places[part], rows[part]) for part in parts]
-        return found[0] if len(found) == 1 else np.concatenate(found)
+        run: Any = pool.map if pool else map
+        found = run(self._run, [places[part] for part in parts], [rows[part] for part in parts])
+        return lambda: np.concatenate(list(found))
 
     def _run(self, places: Array, rows: Array) -> Array:
         states, found = self.net.step(tuple(kept[places] for kept in self._states), np.ascontiguousarray(rows))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -18,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class Engine:
-    """Computes the frames of live sessions, many of them in one batch, in threads of its own.
+    """Computes the frames of live sessions, many of them in one batch, in a thread of its own.
 
     Args:
         bundle: one that streams, by name, path or opened; `live` answers soonest.
-        threads: each computes its share of the sessions.
+        threads: that call the net; 2 pay off from about 100 sessions on, if there are cores for them.
         most_sessions: that may be open at once.
         deadline_ms: how long a session may wait for others, with which it is computed together.
     Raises: UsageError: the bundle cannot stream, or drives the head itself. BundleError: it cannot be used.
@@ -39,8 +38,7 @@ class Engine:
         self.bundle, self.most_sessions, self.deadline_ms = self.animator.bundle, most_sessions, deadline_ms
         if not Choir.fits(self.animator):
             raise UsageError(f"bundle {self.bundle.name!r} cannot be run live.", hint="Use the bundle live or default.")
-        self.lanes = [Lane(self.animator, most_sessions, deadline_ms) for _ in range(threads)]
-        self._opening = Lock()
+        self.lane = Lane(self.animator, most_sessions, threads, deadline_ms)
 
     def __enter__(self) -> Engine:
         return self
@@ -53,39 +51,35 @@ class Engine:
     @property
     def sessions(self) -> int:
         """How many are open."""
-        return sum(lane.sessions for lane in self.lanes)
+        return self.lane.sessions
 
     @property
     def alive(self) -> bool:
         """Whether it can compute; `crashed` says what happened otherwise."""
-        return all(lane.alive for lane in self.lanes)
+        return self.lane.alive
 
     @property
     def crashed(self) -> BaseException | None:
-        """What ended one of its threads, if that was not `close`."""
-        return next((lane.crashed for lane in self.lanes if lane.crashed), None)
+        """What ended its thread, if that was not `close`."""
+        return self.lane.crashed
 
     @property
     def bytes_per_session(self) -> int:
         """Memory of the state of one session."""
-        return self.lanes[0].choir.bytes_per_voice
+        return self.lane.choir.bytes_per_voice
 
     def close(self) -> None:
         """Stop; sessions that are still open fail."""
-        for lane in self.lanes:
-            lane.close()
+        self.lane.close()
 
     def admit(self, session: LiveSession) -> Lane:
-        """The lane that computes a new session: the emptiest.
+        """The lane that computes a new session.
 
         Raises: LimitError: as many sessions as it may have are open. UsageError: it is closed.
         """
-        with self._opening:
-            counts = [lane.sessions for lane in self.lanes]
-            lane = self.lanes[counts.index(min(counts))]
-            if sum(counts) >= self.most_sessions or not lane.admit(session):
-                raise LimitError(
-                    f"the engine has {self.most_sessions} sessions, as many as it may have.",
-                    hint="Try again when one has ended.",
-                )
-            return lane
+        if not self.lane.admit(session):
+            raise LimitError(
+                f"the engine has {self.most_sessions} sessions, as many as it may have.",
+                hint="Try again when one has ended.",
+            )
+        return self.lane

@@ -25,16 +25,17 @@ _NO_SOUND, _NO_FACES = np.zeros(0, np.float32), np.zeros((0, FACE), np.float32)
 
 
 class Lane:
-    """One thread of an Engine, with a choir of its own.
+    """The thread of an Engine, and its choir.
 
     Args:
         animator: the opened bundle.
         places: for sessions.
+        threads: that call the net.
         deadline_ms: how long a session waits for others.
     """
 
-    def __init__(self, animator: Animator, places: int, deadline_ms: float) -> None:
-        self.choir = Choir(animator, places)
+    def __init__(self, animator: Animator, places: int, threads: int, deadline_ms: float) -> None:
+        self.choir = Choir(animator, places, threads)
         self.crashed: BaseException | None = None
         self._deadline_s = deadline_ms / 1000
         self._voices: dict[LiveSession, _Voice] = {}
@@ -68,6 +69,7 @@ class Lane:
             self._stopped = True
             self._change.notify_all()
         self._thread.join()
+        self.choir.close()
         self._fail(list(self._voices), UsageError("the engine of this session was closed."))
         self._voices.clear()
 
