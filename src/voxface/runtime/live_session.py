@@ -63,6 +63,8 @@ class Segment:
 
     def get(self, most: int) -> Array:
         """Up to `most` of the samples that wait."""
+        if len(self.waiting) == 1 and len(self.waiting[0]) <= most:
+            return self.waiting.popleft()
         blocks, missing = [_NO_SOUND], most
         while self.waiting and missing:
             block = self.waiting.popleft()
@@ -70,7 +72,7 @@ class Segment:
                 self.waiting.appendleft(block[missing:])
             blocks.append(block[:missing])
             missing -= len(blocks[-1])
-        return blocks[1] if len(blocks) == 2 else np.concatenate(blocks)
+        return np.concatenate(blocks)
 
 
 class Job(NamedTuple):
@@ -314,7 +316,7 @@ class LiveSession:
                 self._before = self._before if segment.made < segment.ease else faces[-1:]
             if last:
                 self._segments.popleft()
-            self._change.notify_all()
+                self._change.notify_all()
             another = last and bool(self._segments)
         if self._notify and (count or last):
             self._notify()
