@@ -242,11 +242,16 @@ def sample_bytes(samples: Array, encoding: str) -> bytes:
 
 def frames_binary(clip: FaceClip, seq: int) -> bytes:
     """The frames of a clip over ARKIT, 236 bytes each. seq: the number of its first frame in the session."""
-    table = np.zeros(len(clip), FRAME)
-    table["seq"] = np.arange(seq, seq + len(clip))
-    table["t"] = _times(clip, seq)
-    table["weights"] = clip.weights
-    table["head"] = (still_head(len(clip)) if clip.head is None else clip.head)[:, 3:]
+    return packed(clip.weights, (still_head(len(clip)) if clip.head is None else clip.head)[:, 3:], seq, clip.fps)
+
+
+def packed(weights: Array, turn: Array, seq: int, fps: float) -> bytes:
+    """What `frames_binary` gives, of (n, 52) weights over ARKIT and (n, 4) or (4,) quaternions w, i, j, k."""
+    table = np.empty(len(weights), FRAME)
+    table["seq"] = range(seq, seq + len(weights))
+    table["t"] = [frame_time_s(k, fps) for k in range(seq, seq + len(weights))]
+    table["weights"] = weights
+    table["head"] = turn
     return table.tobytes()
 
 

@@ -58,10 +58,10 @@ class Settings:
     calls_per_s: float = 32.0
     calls_at_once: float = 256.0
     sessions: int = 64
-    deadline_ms: float = 15.0
+    deadline_ms: float = 10.0
     hello_s: float = 10.0
     idle_s: float = 30.0
-    messages_per_s: float = 1000.0
+    messages_per_s: float = 400.0
     ahead_s: float = 10.0
     behind_s: float = 2.0
     stuck_s: float = 10.0

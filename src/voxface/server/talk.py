@@ -9,6 +9,8 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from voxface.errors import HelloError, MessageOrderError, VoxfaceError
+from voxface.face.axes import still_head
+from voxface.face.rig import ARKIT, HEAD
 from voxface.live.wire import (
     Done,
     End,
@@ -16,8 +18,8 @@ from voxface.live.wire import (
     Interrupt,
     Interrupted,
     Ready,
-    frames_binary,
     frames_text,
+    packed,
     parse,
     samples_of,
     text_of,
@@ -28,11 +30,15 @@ from voxface.runtime.idle import Idle
 from voxface.runtime.live_session import LiveSession
 from voxface.server.bucket import Bucket
 from voxface.server.problems import told
+from voxface.stream import Array
 from voxface.timebase import frame_time_s
 
 if TYPE_CHECKING:
     from voxface.server.hall import Hall
     from voxface.server.line import Line
+
+_WEIGHTS, _QUATERNION = slice(0, len(ARKIT)), slice(len(ARKIT) + 3, len(ARKIT) + len(HEAD))
+_STRAIGHT = still_head(1)[0, 3:]
 
 _FASTER = 1.05
 """Frames may leave so much faster than they are shown: the clocks of two machines are never quite the same."""
@@ -112,19 +118,27 @@ class Talk:
         now = time.monotonic()
         over, ready = session.done, session.ready  # in this order: after `done` no more become ready
         most = min(ready, int(self._pace.left(now)))
-        clip = session.pull((session.given + most - 0.5) / hello.fps)
-        if len(clip):
-            self._pace.take(len(clip), now)
-            seq = session.given - len(clip)
-            packed = frames_binary(clip, seq) if hello.format == "binary" else frames_text(clip, seq)
-            self._line.send(packed, len(clip))
-            self.sent += len(clip)
-            self._measure(clip.start_s + (len(clip) - 1) / hello.fps, now, paced=most < ready)
+        first, until_s = session.given, (session.given + most - 0.5) / hello.fps
+        if hello.format == "binary":  # most callers: their frames are not made into clips first
+            faces = session.pull_faces(until_s)
+            message: str | bytes = packed(faces[:, _WEIGHTS], self._turn(faces), first, hello.fps)
+        else:
+            message = frames_text(session.pull(until_s), first)
+        if count := session.given - first:
+            self._pace.take(count, now)
+            self._line.send(message, count)
+            self.sent += count
+            self._measure((session.given - 1) / hello.fps, now, paced=most < ready)
         if most < ready:
             self._wait((ready - most) / hello.fps)
         elif over:
             self._line.send(text_of(Done(session.given, self._heard / hello.rate_hz, self._line.dropped)))
             self._line.finish(1000)
+
+    def _turn(self, faces: Array) -> Array:
+        """(n, 4) quaternions of the head; a head that does not move looks straight ahead."""
+        assert self._session is not None
+        return faces[:, _QUATERNION] if self._session.parts.has_head else _STRAIGHT
 
     def stop(self) -> None:
         """The server ends: what is ready is sent, then the client is told to come again."""
