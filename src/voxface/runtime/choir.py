@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from voxface.face.rig import ARKIT, EMOTIONS, HEAD
 from voxface.runtime.animator import Animator
@@ -141,9 +142,9 @@ class Choir:
 
     def _move(self, places: Array, first: Array, heard: Array) -> None:
         """Draw the idle motion that follows from the ticks among these rows."""
-        for offset, some in _ticks(first, heard.shape[1] // ROW_HOP - TICK_HOP // ROW_HOP + 1, self._moves[places]):
-            at = ROW_HOP * offset[:, None] + np.arange(TICK_HOP)
-            self._restless.tick(places[some], (first[some] + offset) // TICK_ROWS, heard[some[:, None], at])
+        windows = sliding_window_view(heard, TICK_HOP, axis=1)[:, ::ROW_HOP]
+        for offset, some in _ticks(first, windows.shape[1], self._moves[places]):
+            self._restless.tick(places[some], (first[some] + offset) // TICK_ROWS, windows[some, offset])
 
     def _feel(self, places: Array, rows: Array) -> Array:
         """(voices, rows, 83) -> (voices, rows, 7): EmotionTrack.follow."""
@@ -178,8 +179,7 @@ class Choir:
         turned /= np.maximum(np.sqrt(np.einsum("ij,ij->i", turned, turned)), 1e-6)[:, None]
         self._want(places, frames, number, bounds - counts, bounds)
         frames = self._styled(places, owner, frames)
-        each: list[Array] = np.split(frames, bounds[:-1])
-        return each
+        return [frames[low:high].copy() for low, high in zip(bounds - counts, bounds, strict=True)]
 
     def _want(self, places: Array, frames: Array, number: Array, begin: Array, end: Array) -> None:
         """Put wanted emotions over those that are heard."""

@@ -75,10 +75,11 @@ class Ears:
         Returns: (voices, _BEFORE + 400 + 160 (count - 1)) samples, the window of row i at _BEFORE + 160 i; for each
             spec (voices, count, width) float32 rows.
         """
-        kept = self._sound[places]
-        heard = kept[:, : _BEFORE + ROW_WINDOW + (count - 1) * ROW_HOP]
-        self._sound[places, : _HOLDS - count * ROW_HOP] = kept[:, count * ROW_HOP :]
-        self._filled[places] -= count * ROW_HOP
+        top, used_up = int(self._filled[places].max()), count * ROW_HOP
+        kept = self._sound[places, :top]
+        heard = kept[:, : _BEFORE + ROW_WINDOW - ROW_HOP + used_up]
+        self._sound[places, : top - used_up] = kept[:, used_up:]
+        self._filled[places] -= used_up
         used = np.ascontiguousarray(heard[:, _BEFORE:])
         windows = sliding_window_view(used, ROW_WINDOW, axis=1)[:, ::ROW_HOP].reshape(-1)
         power = LogMel(hop=ROW_WINDOW).power(windows, len(places) * count).reshape(len(places), count, MEL_BANDS)

@@ -147,7 +147,7 @@ class Lane:
             found = self.choir.step(places, count, totals, final)
             for voice, faces, last in zip(some, found, final.tolist(), strict=True):
                 voice.ready -= count
-                voice.more |= voice.session.put(voice.segment, faces.copy(), last)
+                voice.more |= voice.session.put(voice.segment, faces, last)
         with self._change:
             self._due |= {voice.session: None for voice in voices if voice.busy}
 
