@@ -18,6 +18,7 @@ from voxface.server.desk import Desk
 from voxface.server.front import Front
 from voxface.server.hall import Hall
 from voxface.server.openapi import document
+from voxface.server.pages import client_routes
 
 
 def build_app(hall: Hall, talker: Talker) -> ASGIApp:
@@ -33,6 +34,7 @@ def build_app(hall: Hall, talker: Talker) -> ASGIApp:
 
     routes = [
         *state_routes(hall),
+        *client_routes(),
         *neurosync_routes(talker, desk, bodies),
         Route("/v1/animate", Animate(hall, desk, bodies), methods=["POST"]),
     ]
