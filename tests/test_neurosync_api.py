@@ -60,6 +60,7 @@ def test_a_file_its_bytes_and_its_samples_have_the_same_features() -> None:
     for other in (
         extract_audio_features(str(SAMPLE)),
         extract_audio_features(SAMPLE.read_bytes()),
+        extract_audio_features(io.BytesIO(SAMPLE.read_bytes())),
         extract_audio_features(samples, sample_rate=rate),
         extract_audio_features(samples / 32768, sample_rate=rate, width=78),
     ):
@@ -122,6 +123,8 @@ BAD_SOUNDS: dict[str, tuple[Callable[[], object], str]] = {
     "a web page": (lambda: extract_audio_features(b"<!doctype html><title>x</title>"), "a web page"),
     "a web page as bare samples": (lambda: extract_audio_features(b"<html></html>", raw_pcm="s16le"), "a web page"),
     "no file": (lambda: extract_audio_features("missing.wav"), "missing.wav"),
+    "a list": (lambda: extract_audio_features([0.5] * 9999, sample_rate=8000), "from list"),  # type: ignore[arg-type]
+    "no whole rate": (lambda: extract_audio_features(tone(0.4), sample_rate=16e3), "whole"),  # type: ignore[arg-type]
     "no rate": (lambda: extract_audio_features(tone(0.4)), "sample_rate=16000"),
     "another rate": (lambda: extract_audio_features(wav(tone(0.4), 22_050), sample_rate=8000), "22050 samples"),
     "no such width": (lambda: extract_audio_features(SAMPLE, width=80), "one of 78"),

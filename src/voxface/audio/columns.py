@@ -27,9 +27,9 @@ def check_long_enough(samples: int) -> None:
     """Raises: AudioTooShortError: fewer than 9 whole windows, too few for the slopes."""
     least = COLUMN_WINDOW + (LEAST_WINDOWS - 1) * COLUMN_HOP
     if samples < least:
-        has, needs = (1000 * count / COLUMN_SAMPLE_RATE_HZ for count in (samples, least))
+        has, needs = (f"{1000 * count / COLUMN_SAMPLE_RATE_HZ:.1f} ms ({count} samples" for count in (samples, least))
         raise AudioTooShortError(
-            f"the sound lasts {has:.1f} ms ({samples} samples at 88.2 kHz); these features need {needs:.1f} ms.",
+            f"the sound lasts {has} at 88.2 kHz); these features need {needs}).",
             hint="Give a longer recording.",
         )
 

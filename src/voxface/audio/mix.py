@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from voxface.audio.resample import check_rate
 from voxface.errors import AudioFormatError, AudioNonFiniteError, InputWarning, UsageError
 from voxface.stream import Array, Chain, run
 
@@ -157,8 +158,9 @@ def channel_index(channel: str, channels: int, name: str) -> int | None:
 def mono_blocks(samples: Array, rate_hz: int, channel: str = "mix") -> Iterator[Array]:
     """(n,) float32 blocks from an array of floats or integers, one or many channels, mended and mixed as files are.
 
-    Raises: AudioFormatError: no such array. AudioNonFiniteError, UsageError: as Mend and channel_index.
+    Raises: AudioFormatError: no such array or rate. AudioNonFiniteError, UsageError: as Mend and channel_index.
     """
+    check_rate(rate_hz)
     if samples.ndim not in (1, 2) or samples.dtype.kind not in "fi":
         what = f"{samples.dtype} {samples.shape}"
         raise AudioFormatError(f"samples must be (n,) or (n, channels) floats or integers; got {what}.")

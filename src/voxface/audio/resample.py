@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import gcd
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +38,15 @@ class ResampleState(NamedTuple):
     next: int
 
 
+def check_rate(rate_hz: int) -> None:
+    """Raises: AudioFormatError: no whole number, or one that no recording has."""
+    if not isinstance(rate_hz, Integral) or not LOWEST_HZ <= rate_hz <= HIGHEST_HZ:
+        raise AudioFormatError(
+            f"a sample rate of {rate_hz} Hz; voxface takes whole numbers from {LOWEST_HZ} to {HIGHEST_HZ} Hz.",
+            hint="Check the rate that the file or the --raw option states.",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Resampler:
     """(n,) samples at rate_in -> (m,) samples at rate_out, m = ceil(n * rate_out / rate_in) after finish.
@@ -51,11 +61,7 @@ class Resampler:
 
     def __post_init__(self) -> None:
         for rate in (self.rate_in, self.rate_out):
-            if not LOWEST_HZ <= rate <= HIGHEST_HZ:
-                raise AudioFormatError(
-                    f"a sample rate of {rate} Hz; voxface takes {LOWEST_HZ} to {HIGHEST_HZ} Hz.",
-                    hint="Check the rate that the file or the --raw option states.",
-                )
+            check_rate(rate)
 
     @property
     def latency_ms(self) -> float:

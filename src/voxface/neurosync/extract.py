@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from contextlib import closing
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -14,10 +15,10 @@ from voxface.audio.handle import open_handle, read_exactly
 from voxface.audio.mix import mono_blocks
 from voxface.audio.resample import Resampler
 from voxface.audio.sniff import HEAD_BYTES, UNKNOWN, what_is
-from voxface.errors import AudioEmptyError, AudioFormatError, AudioTruncatedError, UsageError
+from voxface.errors import AudioEmptyError, AudioFormatError, AudioTruncatedError, InputError, UsageError
 from voxface.stream import Array, run_whole
 
-Sound = bytes | str | Path | Array
+Sound = bytes | str | Path | BinaryIO | Array
 WIDTH = 78
 """Numbers a frame of the shipped model, `neurosync-small`."""
 
@@ -34,7 +35,8 @@ def extract_audio_features(
     """Features of a whole recording, 60 rows a second; it cannot stream.
 
     Args:
-        source: a sound file, as bytes or by its path; or samples: (n,) or (n, channels) float in [-1, 1] or integers.
+        source: a sound file, as bytes, by its path or open; or samples: (n,) or (n, channels) floats in [-1, 1] or
+            integers.
         sample_rate: in Hz. Samples need it; a sound file knows its own; bytes that are no known sound are taken, with
             it, as 16-bit mono samples at this rate.
         width: numbers a row: 78 (the default), or 79, 69, 256 as older and newer models take them.
@@ -49,7 +51,7 @@ def extract_audio_features(
     if isinstance(source, np.ndarray):
         samples, rate_hz, raw = _of_array(source, sample_rate)
     else:
-        file = source if isinstance(source, bytes) else Path(source)
+        file = Path(source) if isinstance(source, str) else source
         samples, rate_hz, raw = _decoded(file, sample_rate, raw_pcm, max_duration_s)
     return feature.whole(run_whole(Resampler(rate_hz, feature.sample_rate_hz), samples), normalise=not raw)
 
@@ -62,7 +64,7 @@ def _feature(feature: FeatureSpec | None, width: int | None) -> FeatureSpec:
 
 
 def _decoded(
-    source: bytes | Path,
+    source: bytes | Path | BinaryIO,
     sample_rate: int | None,
     raw_pcm: str | RawFormat | None,
     max_duration_s: float | None,
@@ -78,12 +80,15 @@ def _decoded(
         return np.concatenate(list(audio.blocks())), audio.rate_hz, raw is not None
 
 
-def _bare(source: bytes | Path, form: RawFormat | None) -> RawFormat | None:
+def _bare(source: bytes | Path | BinaryIO, form: RawFormat | None) -> RawFormat | None:
     """How to read what is no known sound; None for what is one, and for what is known to be something else.
 
     Raises: AudioFormatError: no known sound, and nothing says what it is. AudioTruncatedError: no whole samples.
+        InputError: nothing that can be read, or not twice.
     """
     with closing(open_handle(source)) as handle:
+        if not handle.seekable:
+            raise InputError(f"{handle.name} can be read only once.", hint="Give its bytes: file.read().")
         kind = what_is(read_exactly(handle.file, HEAD_BYTES))
         size, name = handle.file.seek(0, io.SEEK_END), handle.name
     if kind is not UNKNOWN or not size:
