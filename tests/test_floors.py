@@ -63,7 +63,7 @@ SOLE_HOME: dict[str, set[str]] = {
     "mediapipe": {"capture"},
     "ai_edge_litert": {"capture"},
     "pooch": {"capture"},
-    "ray": {"capture/ray_runner.py"},
+    "ray": {"capture/ray_runner.py", "server/ray_serve.py"},
     "fsspec": {"places.py"},
     "sounddevice": {"live/devices.py"},
     "websockets": {"live", "client", "server"},
