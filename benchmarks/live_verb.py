@@ -4,8 +4,8 @@
 
 "late" is how long after their declared moment (the audio clock's second, the declared latency, the playout buffer) the
 frames were handed to the output, by the sender's own count. "between packets" is what the receiver sees. "sleeping" is
-how late a bare loop wakes that does nothing but sleep until 60 moments a second, on the same core at the same time
-just before: what the machine itself is late by. "differs" compares weights with `voxface animate`.
+how late a bare loop wakes that does nothing but sleep until 60 moments a second, on the same core at the same time:
+what the machine itself is late by. "differs" compares weights with `voxface animate`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import os
 import subprocess
 import sys
 import time
+from multiprocessing import Pipe, Process
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +32,16 @@ from voxface.runtime.animate import animate
 NAMES = [name for name in LIVELINK_UDP if name in ARKIT and name != "mouthClose"]
 
 
-def sleeping(core: int, seconds: float) -> dict[str, float]:
-    """How late the machine wakes a process that only sleeps, milliseconds."""
-    mine = os.sched_getaffinity(0)
+def sleeping(core: int, line: Connection) -> None:
+    """Tell, once asked, how late the machine wakes a process that only sleeps. Run in a process of its own."""
     os.sched_setaffinity(0, {core})
-    lateness, begin_s = Lateness(), time.monotonic()
-    for turn in range(round(60 * seconds)):
+    lateness, begin_s, turn = Lateness(), time.monotonic(), 0
+    while not line.poll():
+        turn += 1
         due_s = begin_s + turn / 60
         time.sleep(max(0.0, due_s - time.monotonic()))
         lateness.add(time.monotonic() - due_s)
-    os.sched_setaffinity(0, mine)
-    return lateness.summary()
+    line.send(lateness.summary())
 
 
 def sent(sound: str, core: int) -> tuple[dict[str, Any], np.ndarray, list[livelink.Packet]]:
@@ -86,11 +87,15 @@ def main() -> None:
           "| between packets p50 | p99 | most | differs |")  # fmt: skip
     print("|" + "---|" * 14)
     for _ in range(options.runs):
-        bare = sleeping(options.core, 5.0)
-        load = os.getloadavg()[0]
+        line, other_end = Pipe()
+        beside = Process(target=sleeping, args=(options.core, other_end), daemon=True)
+        beside.start()
         summary, moments, packets = sent(options.sound, options.core)
+        line.send("enough")
+        bare = line.recv()
         late = summary["late_ms"]
         gaps = 1000 * np.diff(moments[2:-1])  # not the face at rest before and after
+        load = os.getloadavg()[0]
         numbers = [late[name] for name in ("p50", "p95", "p99", "most")]
         numbers += [bare["p50"], bare["p99"], bare["most"]]
         numbers += [np.percentile(gaps, 50), np.percentile(gaps, 99), gaps.max()]
