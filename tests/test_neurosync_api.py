@@ -19,7 +19,7 @@ from tests.test_windows import original
 from voxface.audio.features import FeatureSpec
 from voxface.audio.resample import Resampler
 from voxface.bundle import WindowSpec, load_bundle
-from voxface.errors import InputWarning, UsageError, VoxfaceError
+from voxface.errors import BundleError, InputWarning, UsageError, VoxfaceError
 from voxface.face.rig import ARKIT, EMOTIONS, LIVELINK_61
 from voxface.neurosync import extract_audio_features, process_audio_features
 from voxface.neurosync.generations import ORIGINAL
@@ -176,6 +176,17 @@ def test_columns_of_tongue_head_and_eyes_are_given_on_request() -> None:
     asked = process_audio_features(HUNDRED, face, all_columns=True)
     assert (asked[:, LIVELINK_61.index("headYaw")] == -0.5).all()
     assert (asked[:, 51] == 0.25).all()
+    theirs = constant(ORIGINAL, headYaw=-50, eyeBlinkLeft=40)  # a model of others, whose window zeroes both
+    places = [LIVELINK_61.index(name) for name in ("headYaw", "eyeBlinkLeft")]
+    assert not process_audio_features(HUNDRED, theirs)[:, places].any()
+    asked = process_audio_features(HUNDRED, theirs, all_columns=True)
+    np.testing.assert_allclose(asked[50, places], [-0.5, 0.4])
+
+
+def test_a_model_that_gives_nan_is_refused() -> None:
+    """No frame that is not a number leaves the house."""
+    with pytest.raises(BundleError, match="gives NaN"):
+        process_audio_features(HUNDRED, constant(WindowSpec(), jawOpen=np.nan))
 
 
 def test_models_of_others_keep_their_numbers() -> None:
@@ -213,8 +224,14 @@ def test_a_torch_module_is_run_as_the_original_runs_it() -> None:
         np.testing.assert_allclose(frames[6:, jaw], expected[6:, jaw], atol=1e-6)
         assert frames.shape == (100, 68)
         assert frames[:, 61:].any() == (outputs == 68)
-    with pytest.raises(UsageError, match="gives 60 values"):
-        process_audio_features(features, torch.nn.Linear(256, 60))
+    for module, device, says in (
+        (torch.nn.Linear(256, 60), None, r"gives \(2, 128, 60\) values"),
+        (torch.nn.Linear(78, 68), None, "cannot take"),
+        (torch.nn.Flatten(0, 1), None, r"gives \(256, 256\) values"),
+        (torch.nn.Linear(256, 68), "abacus", "cannot run on 'abacus'"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            process_audio_features(np.concatenate([features, features]), module, device)
 
 
 @pytest.mark.usefixtures("one_thread")
@@ -228,9 +245,7 @@ def test_with_compat_bytes_become_the_originals_numbers() -> None:
     expected[:, :61] /= 100
     expected[:6] *= np.linspace(0, 1, 6)[:, None]
     expected[:, [*range(5), *range(7, 12), *range(51, 61)]] = 0  # blinks and gaze, tongue, head and eyes
-    found = process_audio_features(
-        extract_audio_features(wav(sound, 88_200, "FLOAT"), width=256), net, compat=True, all_columns=True
-    )
+    found = process_audio_features(extract_audio_features(wav(sound, 88_200, "FLOAT"), width=256), net, compat=True)
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 

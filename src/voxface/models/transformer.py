@@ -240,19 +240,24 @@ class Transformer(nn.Module):
         return self.rotation.turn(x.shape[1]) if self.rotation is not None else None
 
 
-def on_arrays(module: nn.Module, device: str = "cpu", half: torch.dtype | None = None) -> Callable[[Array], Array]:
+def on_arrays(
+    module: nn.Module, device: str | None = None, half: torch.dtype | None = None
+) -> Callable[[Array], Array]:
     """A net as a function of float32 arrays, as runtime/windows.py wants it; the module itself is moved and changed.
 
+    device: where it goes; None: it stays where its weights are
     half: torch.float16 (on CUDA) or torch.bfloat16 (on CPUs too): linear layers are kept and computed in it; None: not.
     """
-    module = module.to(device).eval()
+    place = torch.device(device) if device else next((weight.device for weight in module.parameters()), None)
+    place = place or torch.device("cpu")
+    module = module.to(place).eval()
     for layer in module.modules():
         if half is not None and isinstance(layer, nn.Linear):
             layer.to(half)
 
     def forward(rows: Array) -> Array:
-        with torch.inference_mode(), torch.autocast(torch.device(device).type, half, enabled=half is not None):
-            answer: Array = module(torch.from_numpy(rows).to(device)).float().cpu().numpy()
+        with torch.inference_mode(), torch.autocast(place.type, half, enabled=half is not None):
+            answer: Array = module(torch.from_numpy(rows).to(place)).float().cpu().numpy()
         return answer
 
     return forward

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -43,7 +44,8 @@ class Wanted:
     order:       "csv", as the original answers; "udp": jaw and mouth left before right, as Unreal expects them
     compat:      the original's tail of a clip, and emotions 0...100
     expressions: show the emotions in the face; None: with our own bundles, not with models of others
-    all_columns: columns 52 to 61 (tongue, head, eyes) too, as the model gives them; else they are 0
+    all_columns: what the model says of tongue, head and eyes too (columns 52 to 61), and of what the original sets to 0
+                 (blinks, gaze); else they are 0
     """
 
     order: Order = "csv"
@@ -68,12 +70,12 @@ def process_audio_features(
         features: (frames, width) float32 of the whole recording, as `extract_audio_features` makes them.
         model: a windowed bundle by shipped name, path or opened (None: `neurosync-small`), an opened one (`Windows`),
             or a torch module of the family, which is run as the original runs it.
-        device: of a torch module, such as "cuda"; bundles run on the CPU.
+        device: a torch module goes to it, such as "cuda"; None: it stays where it is. Bundles run on the CPU.
         order, compat, expressions, all_columns: see `Wanted`.
     Returns: (frames, 68) float32: 52 weights 0...1, 9 angles in radians, 7 emotions 0...1 (compat: 0...100). With
         models of others, values are as the model gives them, and may leave these ranges a little.
-    Raises: UsageError: features of another width, or not finite; arguments that contradict each other.
-        VoxfaceError: the bundle cannot be used.
+    Raises: UsageError: features of another width, or not finite; arguments that contradict each other; a torch module
+        that fails. VoxfaceError: the bundle cannot be used.
     """
     found = np.asarray(features)
     found = found.astype(np.float32) if found.dtype == np.float64 else found
@@ -88,7 +90,7 @@ def batches(features: Array, face: Windows, wanted: Wanted) -> Iterator[Array]:
     ours, percent = is_ours(face), 100 if wanted.compat else 1
     express = _expressions() if (ours if wanted.expressions is None else wanted.expressions) else None
     used = len(LIVELINK_61) if wanted.all_columns else USED
-    for weights, emotion in face.batches(features, compat=wanted.compat):
+    for weights, emotion in face.batches(features, compat=wanted.compat, all_channels=wanted.all_columns):
         frames = np.zeros((len(weights), len(CSV_68)), np.float32)
         frames[:, :used] = weights[:, :used]
         frames[:, len(LIVELINK_61) :] = np.clip(emotion, 0, percent) if ours else emotion
@@ -117,7 +119,7 @@ def open_face(model: Model | None = None, device: object = None, width: int = 0)
         if device is not None and str(device) != "cpu":
             raise UsageError(f"bundles run on the CPU; device {str(device)!r} is for torch modules.")
         return open_bundle(model or DEFAULT_MODEL)
-    return _of_module(model, str(device or "cpu"), width)
+    return _of_module(model, device, width)
 
 
 @lru_cache(maxsize=4)
@@ -132,22 +134,34 @@ def open_bundle(model: str | Path | Bundle) -> WindowNet:
     return WindowNet(bundle, offline_threads())
 
 
-def _of_module(module: Any, device: str, width: int) -> Windows:
+def _of_module(module: Any, device: object, width: int) -> Windows:
     """A torch module in the units of the family, 68 or 61 values a frame."""
     if not hasattr(module, "state_dict"):
         raise UsageError(f"the model is a bundle's name or a torch module; got {type(module).__name__}.")
     from voxface.models.transformer import on_arrays
 
-    ask, split = on_arrays(module, device), len(LIVELINK_61)
+    split = len(LIVELINK_61)
+    with _blamed(f"the module cannot run on {device!r}"):
+        ask = on_arrays(module, None if device is None else str(device))
 
     def forward(rows: Array) -> Array:
-        values = ask(rows)
-        if values.shape[-1] not in (split, len(CSV_68)):
-            raise UsageError(f"the model gives {values.shape[-1]} values a frame; {len(CSV_68)} or {split} are needed.")
-        missing = len(CSV_68) - values.shape[-1]
-        return np.pad(values, ((0, 0), (0, 0), (0, missing)))
+        with _blamed(f"the module cannot take {rows.shape} float32 numbers"):
+            values = ask(rows)
+        if values.shape[:-1] != rows.shape[:-1] or values.shape[-1] not in (split, len(CSV_68)):
+            frames = f"{rows.shape[:-1]} frames"
+            raise UsageError(f"the model gives {values.shape} values for {frames}; {len(CSV_68)} or {split} are needed.")
+        return np.pad(values, ((0, 0), (0, 0), (0, len(CSV_68) - values.shape[-1])))
 
     return Windows(forward, getattr(getattr(module, "config", None), "width_in", width), ORIGINAL)
+
+
+@contextmanager
+def _blamed(what: str) -> Iterator[None]:
+    """Whatever somebody else's module raises becomes one sentence. Raises: UsageError."""
+    try:
+        yield
+    except Exception as error:
+        raise UsageError(f"{what}: {str(error).splitlines()[0] if str(error) else type(error).__name__}.") from error
 
 
 @lru_cache(maxsize=1)

@@ -31,22 +31,26 @@ class Windows:
         self.forward, self.width, self.window = forward, width, window
         self._kept = np.array([name not in window.zeroed for name in LIVELINK_61], np.float32)
 
-    def batches(self, features: Array, *, compat: bool = False) -> Iterator[Piece]:
+    def batches(self, features: Array, *, compat: bool = False, all_channels: bool = False) -> Iterator[Piece]:
         """The frames of a clip in order, piece by piece, each as soon as nothing can change it any more.
 
         Args:
             features: (frames, width) float32 of the whole clip, 60 a second.
             compat: windows and units of the original: the clip's end fades to a padded window, emotions are 0...100.
-        Raises: UsageError: features of another shape, or not finite.
+            all_channels: also those that the window zeroes.
+        Raises: UsageError: features of another shape, or not finite. BundleError: what the net gives is not finite.
         """
         self._check(features)
         window, first = self.window, 0
+        kept = (1 if all_channels else self._kept) / np.float32(window.divide)
         emotion_unit = window.divide_emotion / (100 if compat else 1)
         for piece in joined(features, self.forward, window, compat) if len(features) else ():
+            if not np.isfinite(piece).all():
+                raise BundleError("the model gives NaN or infinite values.", hint="Use another model.")
             eased = ease_in(piece, first, window)
             first += len(piece)
             split = len(LIVELINK_61)
-            yield eased[:, :split] * (self._kept / np.float32(window.divide)), eased[:, split:] / emotion_unit
+            yield eased[:, :split] * kept, eased[:, split:] / emotion_unit
 
     def whole(self, features: Array, *, compat: bool = False) -> Piece:
         """All frames at once: (frames, 61) and (frames, 7) float32."""
