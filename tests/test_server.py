@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ import pytest
 from tests.served import PATIENCE, serving
 from tests.viewers import Reply, ask, raw
 from voxface.errors import PortError, UsageError, VoxfaceError
+from voxface.server.journal import Journal
 from voxface.server.listen import open_socket
 from voxface.server.settings import Settings
 
@@ -170,6 +172,23 @@ def test_a_token_is_asked_for() -> None:
         assert ask(port, "/health").status == 200
     assert any(line.startswith("POST /audio_to_blendshapes 401 ") for line in lines)
     assert not any("s3cret" in line for line in lines)
+
+
+def test_a_log_that_nobody_reads_stops_nobody() -> None:
+    """Lines come in order; where writing hangs, telling does not wait, and what was left out is counted."""
+    go, written = threading.Event(), []
+
+    def write(line: str) -> None:
+        assert go.wait(PATIENCE)
+        written.append(line)
+
+    with Journal(write) as journal:
+        for k in range(1500):
+            journal.tell(str(k))
+        go.set()
+    assert written[0] == "0"
+    assert re.fullmatch("(499|500) lines were left out: nobody read them in time.", written[1])
+    assert [int(line) for line in written if line.isdigit()] == list(range(len(written) - 1))
 
 
 def test_other_machines_are_let_in_on_request_only() -> None:

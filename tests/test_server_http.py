@@ -119,7 +119,10 @@ def test_jsonl_comes_while_it_is_computed_and_ends_with_its_caller() -> None:
         head = f"POST /v1/animate?bundle=live&format=jsonl HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}"
         with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as wire:
             wire.sendall(head.encode() + b"\r\n\r\n" + body)
-            assert b"voxface-frames" in wire.recv(1000)
+            answer = wire.recv(1000)
+            while b"voxface-frames" not in answer:
+                assert (more := wire.recv(1000))
+                answer += more
             assert post(port, wav()).status == 503
         until = time.monotonic() + PATIENCE
         while (again := post(port, wav())).status == 503:

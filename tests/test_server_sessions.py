@@ -134,7 +134,7 @@ BAD: dict[str, tuple[list[str | bytes], int, str]] = {
     "half a sample": ([text_of(Hello()), b"123"], 1007, "E-PACKET"),
     "text in place of sound": ([text_of(Hello()), "x" * 100], 1007, "E-PACKET"),
     "two hellos": ([text_of(Hello()), text_of(Hello())], 1003, "E-ORDER"),
-    "sound after the end": ([text_of(Hello()), text_of(End()), b"12"], 1003, "E-ORDER"),
+    "sound after the end": ([text_of(Hello(lead_s=0.1)), bytes(64_000), text_of(End()), b"12"], 1003, "E-ORDER"),
     "a long text": (["x" * 20_000], 1009, "E-LIMIT"),
     "a long message": ([text_of(Hello()), bytes(256 * 1024 + 2)], 1009, "E-LIMIT"),
     "a server's message": ([text_of(Hello()), '{"type": "done", "frames": 1, "heard_s": 1}'], 1003, "E-ORDER"),

@@ -78,14 +78,16 @@ def serve(
         settings = replace(known, bundles=(*known.bundles, *(offer or ())))
         from voxface.server.app import build_app
         from voxface.server.hall import Hall
+        from voxface.server.journal import Journal
         from voxface.server.listen import address_of, open_socket, run
 
         talker = _talker(bundle, raw_pcm, order, compat, show_emotion)
-        hall = Hall(settings, lambda line: out.say(one_line(line)))
         wire = open_socket(settings.host, settings.port)
-        _ready(out, address_of(wire), settings, talker)
-        warnings.simplefilter("ignore", InputWarning)  # of what is sent; Python would keep every one of them
-        run(build_app(hall, talker), wire, hall)
+        with Journal(lambda line: out.say(one_line(line))) as journal:
+            hall = Hall(settings, journal.tell)
+            _ready(out, address_of(wire), settings, talker)
+            warnings.simplefilter("ignore", InputWarning)  # of what is sent; Python would keep every one of them
+            run(build_app(hall, talker), wire, hall)
         out.say("the server has ended.")
 
 

@@ -54,6 +54,7 @@ class Hall:
         self._engines: dict[str, Engine] = {}
         self._lines: set[Line] = set()
         self._warm = threading.Event()
+        self._late_until = 0.0
         self.crash: str = ""
 
     # -- from the first caller to the last ----------------------------------------------------------------------------
@@ -83,14 +84,16 @@ class Hall:
 
     @property
     def state(self) -> str:
-        """ready, warming, draining or broken."""
+        """ready, warming, busy, draining or broken."""
         if not self.crash and not all(engine.alive for engine in list(self._engines.values())):
             self.crash = "an engine has died"
         if self.crash:
             return "broken"
         if self.draining_since is not None:
             return "draining"
-        return "ready" if self._warm.is_set() else "warming"
+        if not self._warm.is_set():
+            return "warming"
+        return "busy" if time.monotonic() < self._late_until else "ready"
 
     @property
     def sessions(self) -> int:
@@ -105,6 +108,12 @@ class Hall:
         if self.crash:
             return RequestError(500, "the server has broken and is started again.", code="E-BUG", hint="Connect again.")
         return RequestError(503, "the server ends now.", code="E-ENDING", hint="Connect again.", headers=_SOON)
+
+    def note_delay(self, delay_s: float, now: float) -> None:
+        """Frames were sent so long after their sound; who is late takes nobody else in for a while."""
+        self.metrics.delay.observe(delay_s)
+        if delay_s > self.settings.late_s:
+            self._late_until = now + _LATE_FOR_S
 
     def note_bug(self, error: Exception) -> None:
         """An error that nobody foresaw: its kind goes into the log."""
@@ -147,8 +156,8 @@ class Hall:
             raise RequestError(403, "pages of other sites may not use this server.", code="E-ORIGIN")
 
     def _check_room(self) -> None:
-        if not self._warm.is_set():
-            raise RequestError(503, "the server is starting.", code="E-LIMIT", hint="Try again.", headers=_SOON)
+        if self.state != "ready":
+            raise RequestError(503, f"the server is {self.state}.", code="E-LIMIT", hint="Try again.", headers=_SOON)
         if self.sessions >= self.settings.sessions:
             what = f"the server has {self.sessions} sessions, as many as it may have."
             raise RequestError(503, what, code="E-LIMIT", hint="Try again when one has ended.", headers=_SOON)
@@ -189,6 +198,7 @@ class Hall:
 
 
 _SOON = {"Retry-After": "2"}
+_LATE_FOR_S = 2.0
 
 
 class Bell:

@@ -26,7 +26,7 @@ class Metrics:
         self.errors = Counter("voxface_errors", "Errors that callers were told.", ["code"], registry=self._all)
         self.requests = Counter("voxface_requests", "HTTP requests.", ["status"], registry=self._all)
         self.delay = Histogram(
-            "voxface_frame_delay_seconds", "From the sound that frames needed to their sending.", registry=self._all,
+            "voxface_frame_delay_seconds", "How late frames were sent, after their sound.", registry=self._all,
             buckets=_DELAYS_S,
         )  # fmt: skip
 

@@ -37,7 +37,7 @@ def document() -> dict[str, Any]:
             "/audio_to_blendshapes": {"post": _audio_to_blendshapes()},
             "/health": {"get": _text("OK while the server answers.", "text/plain")},
             "/healthz": {"get": _text("OK while the server answers; 500 when it must be started again.", "text/plain")},
-            "/readyz": {"get": _text("ready; 503 and warming or draining while nobody should come.", "text/plain")},
+            "/readyz": {"get": _text("ready, or 503: warming, busy, draining or broken.", "text/plain")},
             "/metrics": {"get": _text("Numbers for Prometheus.", "text/plain")},
             "/openapi.json": {"get": _text("This description.", "application/json")},
         },

@@ -29,6 +29,7 @@ class Settings:
     origins:      of pages of other sites that may open a WebSocket, such as https://game.example
     calls_per_s:  of one address, 0: any number. calls_at_once: before that counts
     sessions:     WebSockets at a time
+    late_s:       frames that come so late mean that no more sessions are taken in for a while
     deadline_ms:  that a session's frames may wait for those of others, with which they are computed
     hello_s:      for the first message of a session. idle_s: without a message, then it is closed
     messages_per_s: of one session; more are left unread, as is sound beyond `ahead_s` that waits to be shown
@@ -58,6 +59,7 @@ class Settings:
     calls_per_s: float = 32.0
     calls_at_once: float = 256.0
     sessions: int = 64
+    late_s: float = 2.0
     deadline_ms: float = 10.0
     hello_s: float = 10.0
     idle_s: float = 30.0

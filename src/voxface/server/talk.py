@@ -59,6 +59,7 @@ class Talk:
         self._later: asyncio.TimerHandle | None = None
         self._heard = 0  # samples
         self._clock_s = 0.0  # where the next sound will stand
+        self._zero = 0.0  # when the clock was at 0, as far as the sound has kept up with it
         self.sent = 0  # frames
         self.ended = False
 
@@ -101,7 +102,9 @@ class Talk:
             self._session.push(samples)
         self._hall.metrics.bytes_in.inc(sum(map(len, messages)))
         self._clock_s = self._session.heard / self._hello.rate_hz
-        self._arrivals.append((self._clock_s, time.monotonic()))
+        now = time.monotonic()
+        self._zero = max(self._zero, now - self._clock_s)
+        self._arrivals.append((self._clock_s, now))
 
     def deliver(self) -> None:
         """Send the frames that are ready, as far as it is time for them."""
@@ -128,7 +131,7 @@ class Talk:
             self._pace.take(count, now)
             self._line.send(message, count)
             self.sent += count
-            self._measure((session.given - 1) / hello.fps, now, paced=most < ready)
+            self._measure((session.given - 1) / hello.fps, now)
         if most < ready:
             self._wait((ready - most) / hello.fps)
         elif over:
@@ -180,19 +183,20 @@ class Talk:
             self._later.cancel()
         self._later = asyncio.get_running_loop().call_later(min(seconds, 0.05), self.deliver)
 
-    def _measure(self, shown_s: float, now: float, paced: bool) -> None:
-        """How long after the sound that they needed frames were sent; held back by the pace does not count."""
+    def _measure(self, shown_s: float, now: float) -> None:
+        """How late frames were sent: after the sound that they needed had come, and, where that was ahead of real time,
+        after it would have come."""
         session = self._session
         assert session is not None
         needed_s = shown_s + session.parts.latency_ms / 1000
         came = None
         while self._arrivals and (came is None or came[0] < needed_s):
             came = self._arrivals.popleft()
-        if came is not None:
-            if came[0] >= needed_s:
-                self._arrivals.appendleft(came)
-            if not paced:
-                self._hall.metrics.delay.observe(now - came[1])
+        if came is None:
+            return
+        if came[0] >= needed_s:
+            self._arrivals.appendleft(came)
+        self._hall.note_delay(max(0.0, now - max(came[1], self._zero + needed_s)), now)
 
 
 def _feeling(hello: Hello) -> Feeling:
