@@ -149,7 +149,9 @@ def _of_module(module: Any, device: object, width: int) -> Windows:
             values = ask(rows)
         if values.shape[:-1] != rows.shape[:-1] or values.shape[-1] not in (split, len(CSV_68)):
             frames = f"{rows.shape[:-1]} frames"
-            raise UsageError(f"the model gives {values.shape} values for {frames}; {len(CSV_68)} or {split} are needed.")
+            raise UsageError(
+                f"the model gives {values.shape} values for {frames}; {len(CSV_68)} or {split} are needed."
+            )
         return np.pad(values, ((0, 0), (0, 0), (0, len(CSV_68) - values.shape[-1])))
 
     return Windows(forward, getattr(getattr(module, "config", None), "width_in", width), ORIGINAL)
