@@ -92,18 +92,16 @@ def run(engine: Engine, count: int, seconds: float, packet: int, options: argpar
     period, phase = packet / options.rate, np.sort(random.random(count))
     sound, at = options.sound, random.integers(0, len(options.sound), count)
     period_late = period + sessions[0].latency_ms / 1000
-    late: list[np.ndarray] = []
+    pulled: list[tuple[float, int, int, int]] = []
     rate = float(exact_rate(options.fps))
 
     def pull() -> None:
         while news:
             number = news.popleft()
             session = sessions[number]
-            first, faces = session.given, session.pull_faces()
-            if len(faces):
-                begin = start + phase[number] * period
-                shown = (first + np.arange(len(faces))) / rate
-                late.append((time.monotonic() - begin - period_late - shown)[shown > SETTLE_S])
+            first, count = session.given, len(session.pull_faces())
+            if count:
+                pulled.append((time.monotonic(), number, first, count))
 
     gc.collect()
     gc.freeze()
@@ -125,6 +123,11 @@ def run(engine: Engine, count: int, seconds: float, packet: int, options: argpar
         own, lanes = time.thread_time() - own, lane_time(engine) - lanes_before
     time.sleep(0.3)
     pull()
+    late = []
+    for when, number, first, frames in pulled:
+        shown = (first + np.arange(frames)) / rate
+        declared = start + phase[number] * period + period_late
+        late.append((when - declared - shown)[shown > SETTLE_S])
     expected = (round(seconds / period) * period - sessions[0].latency_ms / 1000) * rate - 2
     missing = sum(max(0, int(expected) - session.given) for session in sessions)
     for session in sessions:

@@ -125,7 +125,8 @@ class LiveSession:
         self._notify, self._ease_out = notify, ease_out
         self._samples = (rate_hz / exact_rate(fps)).as_integer_ratio()  # of a frame
         self._most_waiting = int(MOST_WAITING_S * rate_hz)
-        self._change = threading.Condition()
+        self._lock = threading.Lock()
+        self._change = threading.Condition(self._lock)  # the last frames are ready, or never will be
         self._segments, self._ready = deque([Segment(first_frame)]), deque[Array]()
         self._before: Array | None = None  # the last frame made, or after an interrupt the last given
         self._given: Array | None = None
@@ -143,25 +144,25 @@ class LiveSession:
     @property
     def heard(self) -> int:
         """Samples on the clock: where the next pushed sample will stand."""
-        with self._change:
+        with self._lock:
             return self._heard()
 
     @property
     def room(self) -> int:
         """Samples that may be pushed now."""
-        with self._change:
+        with self._lock:
             return self._room()
 
     @property
     def ready(self) -> int:
         """Frames that may be pulled now."""
-        with self._change:
+        with self._lock:
             return self._next - self.given
 
     @property
     def waiting_s(self) -> float:
         """Seconds of sound that were pushed and whose frames are not ready; the latency is among them."""
-        with self._change:
+        with self._lock:
             return max(0.0, self._heard() / self.rate_hz - frame_time_s(self._next, self.fps))
 
     @property
@@ -172,7 +173,7 @@ class LiveSession:
     @property
     def done(self) -> bool:
         """Whether it has been ended and all frames have become ready."""
-        with self._change:
+        with self._lock:
             return not self._segments
 
     def push(self, samples: Array) -> None:
@@ -185,7 +186,7 @@ class LiveSession:
             raise UsageError(f"sound is pushed as (n,) samples; got {samples.shape}.", hint="Mix channels to one.")
         if not math.isfinite(samples.dot(samples)):  # NaN, infinite, or so loud that it does no harm
             samples = np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)
-        with self._change:
+        with self._lock:
             self._take(samples)
         self._lane.wake(self)
 
@@ -194,7 +195,7 @@ class LiveSession:
 
         Real sound that comes later stands behind that silence. Returns: samples of silence.
         """
-        with self._change:
+        with self._lock:
             late = round(clock_s * self.rate_hz) - self._heard()
             if late <= MARGIN_S * self.rate_hz or not self._open():
                 return 0
@@ -221,7 +222,7 @@ class LiveSession:
         Returns: (n, 66) float32: weights over ARKIT, HEAD, EMOTIONS; where the session has no head or no emotion
             (`parts.has_head`, `parts.has_emotion`) these columns mean nothing.
         """
-        with self._change:
+        with self._lock:
             if self._failed:
                 raise self._failed
             most = self._next - self.given
@@ -239,7 +240,7 @@ class LiveSession:
 
         Returns: the number of the first frame after the interrupt; the next to be given.
         """
-        with self._change:
+        with self._lock:
             if self._closed:
                 return self.given
             ended = not self._open()
@@ -256,7 +257,7 @@ class LiveSession:
 
     def end(self) -> None:
         """No more sound will come. `done` says when the last frames are ready."""
-        with self._change:
+        with self._lock:
             if not self._open():
                 return
             last = self._segments[-1]
@@ -269,7 +270,7 @@ class LiveSession:
     def finish(self, timeout_s: float | None = None) -> FaceClip:
         """End, wait for the last frames, give them, close. Raises: LimitError: they did not come within `timeout_s`."""
         self.end()
-        with self._change:
+        with self._lock:
             ready = self._change.wait_for(lambda: not self._segments or self._failed or self._closed, timeout_s)
         if not ready:
             raise LimitError(f"the last frames did not come within {timeout_s} s.", hint="Run fewer sessions at once.")
@@ -279,7 +280,7 @@ class LiveSession:
 
     def close(self) -> None:
         """Leave the engine; what was not pulled is lost."""
-        with self._change:
+        with self._lock:
             self._closed = True
             self._segments.clear()
             self._ready.clear()
@@ -291,7 +292,7 @@ class LiveSession:
 
     def take(self, most_s: float) -> Job | None:
         """The next piece of work, at most so many seconds of sound, or None."""
-        with self._change:
+        with self._lock:
             if self._closed or not self._segments:
                 return None
             segment = self._segments[0]
@@ -304,7 +305,7 @@ class LiveSession:
 
         Returns: whether another segment is to be taken.
         """
-        with self._change:
+        with self._lock:
             if not self._segments or self._segments[0] is not segment:
                 return bool(self._segments)
             count = len(faces)
@@ -324,7 +325,7 @@ class LiveSession:
 
     def fail(self, error: BaseException) -> None:
         """The engine cannot go on with this session."""
-        with self._change:
+        with self._lock:
             self._failed = error
             self._segments.clear()
             self._change.notify_all()
