@@ -193,7 +193,7 @@ def test_a_log_that_nobody_reads_stops_nobody() -> None:
 
 def test_other_machines_are_let_in_on_request_only() -> None:
     """Another address than this machine's needs a token or --insecure; wrong addresses and ports are one sentence."""
-    with pytest.raises(UsageError, match="VOXFACE_SERVE_TOKEN"):
+    with pytest.raises(UsageError, match="--token"):
         Settings(host="0.0.0.0")
     assert Settings(host="0.0.0.0", token="x").host == Settings(host="0.0.0.0", insecure=True).host
     assert Settings(host="::1").port == Settings(host="localhost").port == 5000

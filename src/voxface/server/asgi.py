@@ -84,8 +84,8 @@ class Socket:
             await send({"type": "websocket.close", "code": 1013 if error.status == 503 else 1008})
             return
         await send({"type": "websocket.accept"})
-        self._talk = Talk(self.hall, self, shown=self.hall.shows_token(Headers(scope=scope)))  # type: ignore[arg-type]
-        self.hall.entered(self)  # type: ignore[arg-type]
+        self._talk = Talk(self.hall, self, shown=self.hall.shows_token(Headers(scope=scope)))
+        self.hall.entered(self)
         tasks = [asyncio.ensure_future(self._listen(receive)), asyncio.ensure_future(self._speak(send))]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -94,7 +94,7 @@ class Socket:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self.hall.left(self, self._talk)  # type: ignore[arg-type]
+            self.hall.left(self, self._talk)
 
     # -- what Talk says -----------------------------------------------------------------------------------------------
 

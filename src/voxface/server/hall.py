@@ -26,8 +26,7 @@ from voxface.server.problems import RequestError
 from voxface.server.settings import Settings
 
 if TYPE_CHECKING:
-    from voxface.server.line import Line
-    from voxface.server.talk import Talk
+    from voxface.server.talk import Channel, Talk
 
 OPEN = ("/health", "/healthz", "/readyz")
 OPEN_FOLDER = "/client/"
@@ -52,7 +51,7 @@ class Hall:
         self.draining_since: float | None = None
         self._callers = Callers(settings.calls_per_s, settings.calls_at_once)
         self._engines: dict[str, Engine] = {}
-        self._lines: set[Line] = set()
+        self._lines: set[Channel] = set()
         self._warm = threading.Event()
         self._late_until = 0.0
         self.crash: str = ""
@@ -85,8 +84,9 @@ class Hall:
     @property
     def state(self) -> str:
         """ready, warming, busy, draining or broken."""
-        if not self.crash and not all(engine.alive for engine in list(self._engines.values())):
-            self.crash = "an engine has died"
+        dead = [engine for engine in list(self._engines.values()) if not engine.alive]
+        if dead and not self.crash:
+            self.crash = f"an engine has died: {dead[0].crashed}"
         if self.crash:
             return "broken"
         if self.draining_since is not None:
@@ -174,11 +174,11 @@ class Hall:
 
     # -- sessions -----------------------------------------------------------------------------------------------------
 
-    def entered(self, line: Line) -> None:
+    def entered(self, line: Channel) -> None:
         self._lines.add(line)
         self.metrics.sessions.inc()
 
-    def left(self, line: Line, talk: Talk) -> None:
+    def left(self, line: Channel, talk: Talk) -> None:
         self._lines.discard(line)
         self.metrics.frames.inc(talk.sent - line.dropped)
         seconds = time.monotonic() - line.begun

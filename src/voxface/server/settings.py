@@ -77,7 +77,7 @@ class Settings:
         if not (is_loopback(self.host) or self.token or self.insecure):
             raise UsageError(
                 f"--host {self.host} lets other machines in, and anybody there could use this one.",
-                hint="Give a secret with VOXFACE_SERVE_TOKEN or --token, or say --insecure if the network is yours.",
+                hint="Give a secret with --token or in the environment, or say --insecure if the network is yours.",
             )
 
 

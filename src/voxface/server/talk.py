@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from voxface.errors import HelloError, MessageOrderError, VoxfaceError
 from voxface.face.axes import still_head
@@ -29,19 +29,38 @@ from voxface.runtime.feeling import Feeling
 from voxface.runtime.idle import Idle
 from voxface.runtime.live_session import LiveSession
 from voxface.server.bucket import Bucket
-from voxface.server.problems import told
+from voxface.server.problems import RequestError, told
 from voxface.stream import Array
 from voxface.timebase import frame_time_s
 
 if TYPE_CHECKING:
     from voxface.server.hall import Hall
-    from voxface.server.line import Line
 
 _WEIGHTS, _QUATERNION = slice(0, len(ARKIT)), slice(len(ARKIT) + 3, len(ARKIT) + len(HEAD))
 _STRAIGHT = still_head(1)[0, 3:]
 
 _FASTER = 1.05
 """Frames may leave so much faster than they are shown: the clocks of two machines are never quite the same."""
+
+
+class Channel(Protocol):
+    """What carries a conversation: a `Line`, or another socket.
+
+    begun: on time.monotonic() · code: it was closed with · dropped: frames that were not sent
+    """
+
+    begun: float
+    code: int
+    dropped: int
+
+    def send(self, data: bytes | str, frames: int = 0) -> None:
+        """A message; `frames`: how many it holds."""
+
+    def finish(self, code: int) -> None:
+        """Close when everything is sent."""
+
+    def fail(self, error: VoxfaceError | RequestError, code: int | None = None) -> None:
+        """Say what is wrong, and close."""
 
 
 class Talk:
@@ -51,7 +70,7 @@ class Talk:
         shown: the token was already shown in the request.
     """
 
-    def __init__(self, hall: Hall, line: Line, shown: bool) -> None:
+    def __init__(self, hall: Hall, line: Channel, shown: bool) -> None:
         self._hall, self._line, self._shown = hall, line, shown
         self._hello: Hello | None = None
         self._session: LiveSession | None = None
