@@ -26,7 +26,9 @@ from voxface.neurosync.generations import ORIGINAL
 from voxface.neurosync.numbers import frames_json
 from voxface.neurosync.order import CSV_68, UDP_68
 from voxface.runtime.animate import open_animator
-from voxface.runtime.window_net import Windows
+from voxface.runtime.feeling import Feeling
+from voxface.runtime.whole_session import WholeSession
+from voxface.runtime.window_net import WindowNet, Windows
 from voxface.stream import Array, run_whole
 
 SMALL = "neurosync-small"
@@ -224,6 +226,7 @@ def test_a_torch_module_is_run_as_the_original_runs_it() -> None:
         np.testing.assert_allclose(frames[6:, jaw], expected[6:, jaw], atol=1e-6)
         assert frames.shape == (100, 68)
         assert frames[:, 61:].any() == (outputs == 68)
+        np.testing.assert_allclose(process_audio_features(features, net.double()), frames, atol=1e-6)
     for module, device, says in (
         (torch.nn.Linear(256, 60), None, r"gives \(2, 128, 60\) values"),
         (torch.nn.Linear(78, 68), None, "cannot take"),
@@ -298,6 +301,15 @@ def test_a_windowed_bundle_animates_like_any_other(fps: int) -> None:
     still = voxface.animate(samples, rate, fps=fps, bundle=SMALL, idle=None)
     assert still.head is None
     np.testing.assert_array_equal(still.channel("jawOpen"), clip.channel("jawOpen"))
+
+
+def test_the_emotions_of_a_clip_sum_to_1_whatever_the_model_says() -> None:
+    """Models of others give seven numbers that need not sum to 1; a clip's emotions do."""
+    net = WindowNet(load_bundle(SMALL))
+    net.forward = constant(WindowSpec(), Happy=1, Angry=1).forward
+    session = WholeSession(net, 88_200, 60, None, None, Feeling())
+    clip = session.finish(session.step(session.start(), np.ones(88_200, np.float32))[0])
+    np.testing.assert_allclose(clip.emotion.sum(axis=1), 1, atol=1e-6)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("samples", [1, 16, 1323])

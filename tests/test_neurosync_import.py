@@ -21,7 +21,7 @@ pytest.importorskip("onnx", reason="onnx is not installed: export cannot be test
 from tests.neurosync_files import ALL, Slow, random_file  # noqa: E402
 from voxface.bundle import load_bundle  # noqa: E402
 from voxface.cli.model import app  # noqa: E402
-from voxface.errors import CheckpointError, InputError, UsageError  # noqa: E402
+from voxface.errors import CheckpointError, InputError, OutputError, UsageError  # noqa: E402
 from voxface.neurosync.generations import GENERATIONS, ORIGINAL  # noqa: E402
 from voxface.runtime.window_net import WindowNet  # noqa: E402
 from voxface.training.neurosync_import import choose, import_neurosync, read_facts, read_state  # noqa: E402
@@ -180,7 +180,7 @@ def test_other_numbers_of_layers_need_the_heads(tmp_path: Path) -> None:
         import_neurosync(path, tmp_path / "x.voxface")
     with pytest.raises(UsageError, match="--heads"):
         import_neurosync(path, tmp_path / "x.voxface", generation="g4")
-    with pytest.raises(UsageError, match="multiple of 2"):
+    with pytest.raises(UsageError, match="7 heads cannot share"):
         import_neurosync(path, tmp_path / "x.voxface", generation="g4", heads=7)
 
 
@@ -207,6 +207,15 @@ def test_a_pickle_that_would_run_code_is_refused_and_not_run(zipped: bool, tmp_p
     assert not canary.exists()
     torch.load(path, weights_only=False) if zipped else pickle.loads(path.read_bytes())
     assert canary.exists(), "else the bomb was none"
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(checkpoint: Path) -> None:
+    """A bundle is a folder; a file in its place stays as it is."""
+    before = checkpoint.read_bytes()
+    for place in (checkpoint, checkpoint / "x.voxface"):
+        with pytest.raises(OutputError, match="cannot write"):
+            import_neurosync(checkpoint, place)
+    assert checkpoint.read_bytes() == before
 
 
 def test_files_that_are_no_checkpoints(checkpoint: Path, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from voxface.audio.features import FEATURE_LOOK_AHEAD_MS, FeatureSpec
 from voxface.audio.resample import Resampler
 from voxface.errors import BundleError, BundleSchemaError, InputError, MissingDependencyError, UsageError
 from voxface.face.rig import ARKIT, EMOTIONS, HEAD, LIVELINK_61
-from voxface.files import atomic_write, sha256_hex
+from voxface.files import atomic_write, make_folder, sha256_hex
 from voxface.timebase import HOP_MS, PAIR_RATE_HZ, ROW_RATE_HZ
 
 FORMAT, VERSION = "voxface-bundle", 1
@@ -231,7 +231,7 @@ def save_bundle(
         with atomic_write(folder / "model.onnx") as file:
             file.write(model)
     else:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         shutil.move(model, folder / "model.onnx")
     _write_json(bundle)
     return load_bundle(folder)

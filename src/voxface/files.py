@@ -89,6 +89,14 @@ def sweep_parts(folder: Path) -> int:
     return len(left)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, where they are not there. Raises: OutputError, LimitError: it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(folder, error) from error
+
+
 def output_error(path: Path, error: OSError) -> VoxfaceError:
     """What to say of a place that cannot be written: LimitError where nothing can be written now, else OutputError."""
     if error.errno == errno.EROFS:

@@ -245,11 +245,13 @@ def on_arrays(
 ) -> Callable[[Array], Array]:
     """A net as a function of float32 arrays, as runtime/windows.py wants it; the module itself is moved and changed.
 
+    It is given numbers of the type that its first weight has, so nets that were made half or double work as they are.
+
     device: where it goes; None: it stays where its weights are
     half: torch.float16 (on CUDA) or torch.bfloat16 (on CPUs too): linear layers are kept and computed in it; None: not.
     """
-    place = torch.device(device) if device else next((weight.device for weight in module.parameters()), None)
-    place = place or torch.device("cpu")
+    first = next(module.parameters(), torch.zeros(()))
+    place, kind = torch.device(device) if device else first.device, first.dtype
     module = module.to(place).eval()
     for layer in module.modules():
         if half is not None and isinstance(layer, nn.Linear):
@@ -257,7 +259,7 @@ def on_arrays(
 
     def forward(rows: Array) -> Array:
         with torch.inference_mode(), torch.autocast(place.type, half, enabled=half is not None):
-            answer: Array = module(torch.from_numpy(rows).to(place)).float().cpu().numpy()
+            answer: Array = module(torch.from_numpy(rows).to(place, kind)).float().cpu().numpy()
         return answer
 
     return forward

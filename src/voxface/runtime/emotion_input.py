@@ -88,7 +88,8 @@ def load_track(path: Path) -> Wanted:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the emotion track {path}: {error}.", source=str(path)) from error
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read the emotion track {path}: {why}.", source=str(path)) from error
     try:
         keys = _READERS[path.suffix.lower()](text)
     except (ValueError, TypeError, KeyError, csv.Error, RecursionError) as error:

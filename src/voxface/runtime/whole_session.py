@@ -87,7 +87,9 @@ class WholeSession:
             face[:, self._columns(self._motion.channels)] = self._idle_frames(self._motion, sound, len(to_s))
         if not self._show:
             return self._clip(self._polish(face))
-        heard = interpolate_values(at_s, settled(np.clip(emotion, 0, 1), self.bundle.rate_hz), to_s)
+        emotion = np.clip(emotion, 0, 1)
+        emotion /= np.maximum(emotion.sum(axis=1, keepdims=True), 1)  # models of others may be sure of several at once
+        heard = interpolate_values(at_s, settled(emotion, self.bundle.rate_hz), to_s)
         face[:, : len(ARKIT)], shown = self._show(face[:, : len(ARKIT)], heard, to_s)
         return self._clip(self._polish(face), shown)
 

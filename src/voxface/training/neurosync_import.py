@@ -204,6 +204,11 @@ def build(
     if heads is None:
         known = ", ".join(f"{n} heads with {layers} layers" for layers, n in HEADS.items())
         raise UsageError(f"{path} has {facts.layers} layers, and known are {known}; name the number with --heads.")
+    if facts.hidden % (2 * heads):
+        raise UsageError(
+            f"{path} is {facts.hidden} numbers wide inside; {heads} heads cannot share them in pairs.",
+            hint="Name a number with --heads that divides half of them.",
+        )
     config = TransformerConfig(
         facts.width, facts.outputs, facts.hidden, heads, facts.layers, facts.feedforward, position,
         final_norm=not kind.torch_names, bridge=kind.torch_names, frames=kind.frames,

@@ -18,6 +18,7 @@ from voxface.audio.features import FeatureSpec
 from voxface.bundle import SUFFIX, Bundle, OutputSpec, WindowSpec, save_bundle
 from voxface.errors import BundleError
 from voxface.face.rig import EMOTIONS, LIVELINK_61
+from voxface.files import make_folder
 from voxface.models.transformer import on_arrays
 from voxface.runtime.window_net import WindowNet
 from voxface.runtime.windows import Forward
@@ -71,7 +72,7 @@ def save_window_bundle(
         "name": name or folder.name.removesuffix(SUFFIX), "feature": feature, "look_ahead_rows": 0, "states": (),
         "outputs": _OUTPUTS, "drives": moved, "window": window, "metrics": dict(metrics or {}),
     }  # fmt: skip
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as place:
         model = write_onnx(module.eval(), Path(place), feature.rows, window.frames, precision)
         trial = save_bundle(Path(place) / f"trial{SUFFIX}", model=model, training={}, **parts)
