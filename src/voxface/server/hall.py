@@ -69,7 +69,7 @@ class Hall:
                 if bundle.window is None and bundle.rig:
                     engine = self._engines[name] = Engine(bundle, deadline_ms=self.settings.deadline_ms)
                     session = LiveSession(engine, 16_000)
-                    session.push(np.zeros(3200, np.float32))
+                    session.push(_A_SECOND)  # or the first caller would wait for what is made on first use
                     session.finish()
         except Exception as error:
             self.crash = f"the bundles could not be opened: {type(error).__name__}: {error}"
@@ -197,6 +197,7 @@ class Hall:
         return self._engines[bundle]
 
 
+_A_SECOND = 0.1 * np.sin(np.arange(16_000, dtype=np.float32) / 20)
 _SOON = {"Retry-After": "2"}
 _LATE_FOR_S = 2.0
 
