@@ -35,7 +35,7 @@ FACE = len(ARKIT) + len(HEAD) + len(EMOTIONS)
 ENDLESS = np.iinfo(np.int64).max
 _SHOWN = len(ARKIT) + len(HEAD)
 _QUATERNION = slice(_SHOWN - 4, _SHOWN)
-_TOGETHER = 32  # voices in one call of the net: more do not fit into the cache with their states
+_TOGETHER = 64  # voices in one call of the net: more do not fit into the cache with their states
 
 Style = Callable[[Array], Array]
 
