@@ -123,8 +123,9 @@ def run(engine: Engine, count: int, seconds: float, packet: int, options: argpar
         wall = time.monotonic() - start
         total = time.process_time() - before
         own, lanes = time.thread_time() - own, lane_time(engine) - lanes_before
-    time.sleep(0.3)
-    pull()
+    for _ in range(300):
+        time.sleep(0.001)
+        pull()
     late = []
     for when, number, first, frames in pulled:
         shown = (first + np.arange(frames)) / rate
