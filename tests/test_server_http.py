@@ -130,6 +130,24 @@ def test_jsonl_comes_while_it_is_computed_and_ends_with_its_caller() -> None:
         assert again.status == 200
 
 
+def test_a_caller_who_takes_nothing_is_hung_up_on() -> None:
+    """An answer that nobody reads holds its place for a moment only, though the line stays open."""
+    with serving(bundles=("live",), workers=1, waiting=0, silence_s=0.2) as port, socket.socket() as deaf:
+        body = wav(300)
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", port))
+        head = f"POST /v1/animate?bundle=live&format=jsonl HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}"
+        deaf.sendall(head.encode() + b"\r\n\r\n" + body)
+        assert deaf.recv(8) == b"HTTP/1.1"
+        answers = [post(port, wav()).status]
+        until = time.monotonic() + PATIENCE
+        while answers[-1] == 503:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+            answers.append(post(port, wav()).status)
+        assert {answers[0], answers[-1]} == {503, 200}
+
+
 def test_health_and_numbers_come_while_others_are_at_work(port: int) -> None:
     """The state in words, numbers as Prometheus reads them; codes of errors are among them."""
     assert post(port, b"no sound").status == 400

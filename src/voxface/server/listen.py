@@ -136,6 +136,7 @@ def _protocol(settings: Settings) -> type[H11Protocol]:
 
     class Connection(H11Protocol):
         _late: asyncio.TimerHandle | None = None
+        _stuck: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -153,6 +154,27 @@ def _protocol(settings: Settings) -> type[H11Protocol]:
         def connection_lost(self, exc: Exception | None) -> None:
             super().connection_lost(exc)
             self._forget()
+            self.resume_writing()
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._watch(self.transport.get_write_buffer_size())
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            if self._stuck:
+                self._stuck.cancel()
+
+        def _watch(self, waiting: int) -> None:
+            """Who takes nothing of an answer for a while is hung up on."""
+            self._stuck = self.loop.call_later(settings.silence_s, self._look, waiting)
+
+        def _look(self, before: int) -> None:
+            waiting = self.transport.get_write_buffer_size()
+            if waiting >= before:
+                self.transport.abort()
+            else:
+                self._watch(waiting)
 
         def handle_websocket_upgrade(self, event: h11.Request) -> None:
             self._forget()

@@ -21,7 +21,8 @@ class Settings:
     workers:      requests worked on at a time; 0: as many as there are cores. waiting: how many more may wait for that
     connections:  open at a time; beyond that those that ask for nothing are closed, the oldest first
     body_bytes:   of one request; held_bytes: in memory, of all requests together; disk_bytes: in files, of all
-    header_s:     for a request's head. silence_s: without a byte of its body. body_s: for the whole body
+    header_s:     for a request's head. body_s: for its whole body
+    silence_s:    without a byte of a body that comes, or of an answer that goes
     work_s:       for the work on one request, waiting included
     linger_s:     for the rest of a body that is refused, so that its sender sees the answer
     drain_s:      for what is being worked on when the server is told to end
