@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from voxface.neurosync import extract_audio_features, process_audio_features
 from voxface.neurosync.generations import ORIGINAL
 from voxface.neurosync.numbers import frames_json
 from voxface.neurosync.order import CSV_68, UDP_68
+from voxface.neurosync.process import open_bundle
 from voxface.runtime.animate import open_animator
 from voxface.runtime.feeling import Feeling
 from voxface.runtime.whole_session import WholeSession
@@ -183,6 +185,20 @@ def test_columns_of_tongue_head_and_eyes_are_given_on_request() -> None:
     assert not process_audio_features(HUNDRED, theirs)[:, places].any()
     asked = process_audio_features(HUNDRED, theirs, all_columns=True)
     np.testing.assert_allclose(asked[50, places], [-0.5, 0.4])
+
+
+def test_a_bundle_that_was_replaced_is_read_again(tmp_path: Path) -> None:
+    """A name stands for what lies there now: by the same name another description of the net gives another face."""
+    folder = shutil.copytree(load_bundle(SMALL).folder, tmp_path / "mine.voxface")
+    assert open_bundle(folder) is open_bundle(str(folder))
+    features = extract_audio_features(SAMPLE)
+    before = process_audio_features(features, folder, expressions=False)
+    said = json.loads((folder / "bundle.json").read_text()) | {"window": {"zeroed": ["jawOpen"]}}
+    (folder / "bundle.json").write_text(json.dumps(said))
+    after = process_audio_features(features, folder, expressions=False)
+    jaw = CSV_68.index("jawOpen")
+    assert before[:, jaw].any()
+    assert not after[:, jaw].any()
 
 
 def test_a_model_that_gives_nan_is_refused() -> None:

@@ -90,6 +90,8 @@ class WindowSpec:
 class Bundle:
     """A model as shipped, checked: what `bundle.json` says, and where it lies.
 
+    Two are equal that lie at the same place and say the same; so what was opened can be kept for the next one.
+
     folder: where model.onnx and bundle.json are · rig: names of the weights it gives · rate_hz: rows a second
     drives: names of the channels (of the head too) that it has learned to move; the others rest or move by themselves
     look_ahead_rows: the output after row t describes row t - look_ahead_rows
@@ -119,6 +121,14 @@ class Bundle:
             raise BundleSchemaError(f"{where} says that it drives {', '.join(silent[:5])}, which it does not give.")
         if not set(HEAD) <= set(self.drives) and set(HEAD) & set(self.drives):
             raise BundleSchemaError(f"{where} drives a part of the head; it must be all of {', '.join(HEAD)} or none.")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Bundle):
+            return NotImplemented
+        return self.folder.absolute() == other.folder.absolute() and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
 
     def model_bytes(self) -> bytes:
         """The ONNX model. Raises: BundleError: missing, too large, or not the bytes that bundle.json names."""
@@ -195,6 +205,11 @@ def load_bundle(name_or_path: str | Path) -> Bundle:
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise BundleError(f"{path} is not readable JSON: {error}.", source=str(path)) from error
     return _from_json(folder, value)
+
+
+def as_bundle(bundle: str | Path | Bundle) -> Bundle:
+    """A bundle that is opened already, or load_bundle's; a name is looked up every time, for its folder may change."""
+    return bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
 
 
 def save_bundle(

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from voxface.bundle import Bundle, load_bundle
+from voxface.bundle import Bundle, as_bundle
 from voxface.errors import BundleSchemaError, UsageError
 from voxface.face.rig import LIVELINK_61, LIVELINK_CSV
 from voxface.neurosync.generations import ORIGINAL
@@ -122,10 +122,13 @@ def open_face(model: Model | None = None, device: object = None, width: int = 0)
     return _of_module(model, device, width)
 
 
-@lru_cache(maxsize=4)
 def open_bundle(model: str | Path | Bundle) -> WindowNet:
     """A windowed bundle. Raises: BundleSchemaError: it streams. VoxfaceError: it cannot be used."""
-    bundle = model if isinstance(model, Bundle) else load_bundle(model)
+    return _opened(as_bundle(model))
+
+
+@lru_cache(maxsize=4)
+def _opened(bundle: Bundle) -> WindowNet:
     if bundle.window is None:
         raise BundleSchemaError(
             f"bundle {bundle.name!r} streams, and is none of this family.",

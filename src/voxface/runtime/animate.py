@@ -11,7 +11,7 @@ import numpy as np
 
 from voxface.audio.decode import AudioSource, RawFormat, open_audio
 from voxface.audio.mix import mono_blocks
-from voxface.bundle import Bundle, load_bundle
+from voxface.bundle import Bundle, as_bundle
 from voxface.errors import AudioEmptyError, UsageError
 from voxface.face.clip import FaceClip
 from voxface.runtime.animator import Animator
@@ -126,7 +126,7 @@ def open_session(
 
     Args: as `animate`, and Session. Raises: VoxfaceError: the bundle cannot be used, or gives no face.
     """
-    opened = _opened(bundle, threads)
+    opened = _opened(as_bundle(bundle), threads)
     if isinstance(opened, WindowNet):
         return WholeSession(opened, rate_hz, fps, polish, idle, feeling)
     return Session(opened, rate_hz, fps, polish, idle, feeling)
@@ -137,11 +137,10 @@ def open_animator(bundle: str | Path | Bundle, threads: int) -> Animator:
 
     Raises: UsageError: a windowed bundle, which cannot stream. VoxfaceError: the bundle cannot be used.
     """
-    opened = _opened(bundle, threads)
+    opened = _opened(as_bundle(bundle), threads)
     return opened if isinstance(opened, Animator) else Animator(opened.bundle)
 
 
 @lru_cache(maxsize=4)
-def _opened(bundle: str | Path | Bundle, threads: int) -> Animator | WindowNet:
-    found = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
-    return WindowNet(found, threads) if found.window else Animator(found, threads)
+def _opened(bundle: Bundle, threads: int) -> Animator | WindowNet:
+    return WindowNet(bundle, threads) if bundle.window else Animator(bundle, threads)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from voxface.bundle import Bundle, load_bundle
+from voxface.bundle import Bundle, as_bundle
 from voxface.errors import UsageError
 from voxface.face.rig import EMOTIONS
 from voxface.runtime.net import Net, States
@@ -90,15 +90,14 @@ def open_emotion(bundle: str | Bundle = EMOTION_BUNDLE) -> Net:
 
     Raises: UsageError: the bundle gives no emotions as a stream. VoxfaceError: it cannot be used.
     """
-    return _opened(bundle)
+    return _opened(as_bundle(bundle))
 
 
 @lru_cache(maxsize=2)
-def _opened(bundle: str | Bundle) -> Net:
-    found = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
-    if [out.name for out in found.outputs] != ["emotion"] or found.window:
-        raise UsageError(f"bundle {found.name!r} gives no emotions of its own.", hint="The shipped one: emotion.")
-    return Net(found)
+def _opened(bundle: Bundle) -> Net:
+    if [out.name for out in bundle.outputs] != ["emotion"] or bundle.window:
+        raise UsageError(f"bundle {bundle.name!r} gives no emotions of its own.", hint="The shipped one: emotion.")
+    return Net(bundle)
 
 
 def settled(heard: Array, rate_hz: float, before: Array = CALM) -> Array:
