@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from http import HTTPStatus
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -76,8 +77,9 @@ class _Door:
         answer = Response(error.body, error.status, error.headers | closing, MEDIA_TYPE)
         await self.send({"type": "http.response.start", "status": error.status, "headers": answer.raw_headers})
         await self.send({"type": "http.response.body", "body": error.body, "more_body": unread})
-        if unread:
+        if unread and error.status != HTTPStatus.TOO_MANY_REQUESTS:
             await drain(self._receive, self._linger_s)
+        if unread:
             await self.send({"type": "http.response.body", "body": b""})
 
 

@@ -30,6 +30,10 @@ from voxface.server.signals import stopped_by_signals
 _READ_BYTES = 1 << 13
 """Read at a time: a body in chunks of one byte is taken chunk by chunk, and sessions wait meanwhile."""
 
+_BACKLOG = 256  # connections accepted at a time, so that those before them are served in between
+_LINES, _LINE_BYTES = 64, 16
+"""Heads, and bodies in chunks, have longer lines on average. What has not is refused before it costs time."""
+
 
 def open_socket(host: str, port: int) -> socket.socket:
     """A socket that listens. Raises: PortError: the port cannot be had. UsageError: no such host on this machine."""
@@ -77,7 +81,7 @@ def server_of(app: ASGIApp, hall: Hall) -> uvicorn.Server:
     config = uvicorn.Config(
         app, http=_protocol(settings), ws=_line(hall), loop="asyncio", interface="asgi3", lifespan="on",
         log_config=None, log_level="critical", access_log=False, proxy_headers=False, server_header=False,
-        timeout_graceful_shutdown=max(1, round(settings.drain_s - settings.notice_s)), timeout_keep_alive=5,
+        backlog=_BACKLOG, timeout_graceful_shutdown=max(1, round(settings.drain_s - settings.notice_s)), timeout_keep_alive=5,
         limit_concurrency=2 * settings.connections,
     )  # fmt: skip
     return _Server(config, hall)
@@ -140,12 +144,25 @@ def _protocol(settings: Settings) -> type[H11Protocol]:
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
+            if len(self.connections) > 2 * settings.connections:
+                transport.abort()
+                return
             transport.max_size = _READ_BYTES  # type: ignore[attr-defined]
             self._wait_for_head()
             while len(self.connections) > settings.connections and idle:
                 oldest = next(iter(idle))
                 oldest._forget()
                 oldest._too_late()
+
+        def data_received(self, data: bytes) -> None:
+            if data.count(b"\r\n") > _LINES + len(data) // _LINE_BYTES and not self._is_counted():
+                self.send_400_response("")
+            else:
+                super().data_received(data)
+
+        def _is_counted(self) -> bool:
+            """This is a body with a length: no lines are looked for in it."""
+            return self.conn.their_state is h11.SEND_BODY and any(name == b"content-length" for name, _ in self.headers)
 
         def on_response_complete(self) -> None:
             super().on_response_complete()
