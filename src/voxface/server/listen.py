@@ -81,8 +81,8 @@ def server_of(app: ASGIApp, hall: Hall) -> uvicorn.Server:
     config = uvicorn.Config(
         app, http=_protocol(settings), ws=_line(hall), loop="asyncio", interface="asgi3", lifespan="on",
         log_config=None, log_level="critical", access_log=False, proxy_headers=False, server_header=False,
-        backlog=_BACKLOG, timeout_graceful_shutdown=max(1, round(settings.drain_s - settings.notice_s)), timeout_keep_alive=5,
-        limit_concurrency=2 * settings.connections,
+        timeout_graceful_shutdown=max(1, round(settings.drain_s - settings.notice_s)), timeout_keep_alive=5,
+        backlog=_BACKLOG, limit_concurrency=2 * settings.connections,
     )  # fmt: skip
     return _Server(config, hall)
 
