@@ -40,6 +40,14 @@ export interface SessionInfo {
   text: string | null;
   notes: string[];
   gains: Gains;
+  /** What is shown in place of clips: frames that arrive now. */
+  live: LiveInfo | null;
+}
+
+export interface LiveInfo {
+  /** Where the server listens for them, as 127.0.0.1:11111. */
+  where: string;
+  channels: string[];
 }
 
 /** Lowest and highest sample of each stretch of 1 / perSecond seconds, in turn, as 16-bit numbers. */

@@ -8,6 +8,7 @@ import type { Range } from "./desk/timeline";
 import { whatIs } from "./drop";
 import { Face } from "./face";
 import { fromToml, NEUTRAL } from "./gains";
+import { Live } from "./live";
 import { readPlace, writePlace } from "./place";
 import { Player } from "./stage/player";
 import { CAMERAS } from "./stage/presets";
@@ -52,6 +53,7 @@ export class App {
   #faces: Faces = [null, null];
   #session: api.SessionInfo | null = null;
   #sound: api.AudioInfo | null = null;
+  #live: Live | null = null;
   #pending = 0; // the animation frame that is asked for
   #headThere = false;
 
@@ -91,6 +93,7 @@ export class App {
     this.#session = session;
     this.desk.setGains(session.gains);
     const place = readPlace(location.hash);
+    if (session.live) this.#follow(session.live);
     const known = (id?: string) => session.clips.find((clip) => clip.id === id);
     const again = known(place.a);
     const [a, b] = again ? [again, known(place.b)] : session.clips;
@@ -99,6 +102,18 @@ export class App {
     if (place.camera && place.camera in CAMERAS) this.stage.camera(place.camera as CameraName);
     await this.show(a ?? null, b ?? null);
     if (place.seconds) this.seek(place.seconds);
+  }
+
+  /** Frames that arrive now, in place of clips; null where clips are shown. */
+  get live(): Live | null {
+    return this.#live;
+  }
+
+  #follow(info: api.LiveInfo): void {
+    this.#live = new Live(info);
+    this.#live.onFrame = () => this.change();
+    this.#live.onLine = () => this.onView();
+    this.onView();
   }
 
   /** Show these clips of the session as A and B. */
@@ -184,6 +199,7 @@ export class App {
     this.#faces.forEach((face, slot) => {
       if (slot === 0 || this.#view.comparing) face?.pose(this.stage, slot as Slot, seconds, this.#view.headMotion);
     });
+    if (this.#live) this.stage.pose(0, this.#live.channels, this.#live.weights, this.#view.headMotion ? this.#live.head : null);
     if (this.stage.draw() && this.#headThere) this.firstPictureMs ??= performance.now();
     if (this.player.playing) this.change();
   };
@@ -203,6 +219,7 @@ export class App {
 
   async #open(file: File): Promise<void> {
     const what = whatIs(file.name);
+    if (this.#live && what !== "head") throw new Error(`${file.name}: this page shows what arrives. Start voxface view ${file.name}.`);
     this.#wait(`Reading ${file.name}…`, null);
     if (what === "gains") {
       this.desk.setGains(await named(file, async () => fromToml(await file.text())));

@@ -157,13 +157,16 @@ export class Controls {
 
   /** Everything that follows from what is shown. */
   #write(): void {
-    const { view, player, stage } = this.#app;
+    const { view, player, stage, live } = this.#app;
     if (view.clips !== this.#listed) this.#list(view.clips);
     at<HTMLSelectElement>("clip-a").value = view.a?.id ?? "";
     at<HTMLSelectElement>("clip-b").value = view.b?.id ?? "";
     at("clips").hidden = !view.clips.length;
     at<HTMLButtonElement>("compare").disabled = !(view.a && view.b);
-    at("empty").hidden = view.a !== null || view.waiting !== null;
+    at("empty").hidden = view.a !== null || view.waiting !== null || live !== null;
+    document.body.classList.toggle("live", live !== null);
+    at("live").hidden = live === null;
+    at("live").textContent = live?.line() ?? "";
     at("loading").hidden = view.waiting === null;
     if (view.waiting) at("loading-text").textContent = waitingText(view.waiting.text, view.waiting.share);
     at("caption").hidden = !view.text;

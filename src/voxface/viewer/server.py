@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 from voxface.errors import PortError, UsageError, VoxfaceError
 from voxface.viewer.answers import Answer, Part, of_error, problem
 from voxface.viewer.guard import HEADERS, refused
+from voxface.viewer.live import LiveFeed
 from voxface.viewer.page import page_files
 from voxface.viewer.routes import POSTS, look, take
 from voxface.viewer.session import Session
@@ -97,6 +98,10 @@ class Handler(BaseHTTPRequestHandler):
             self._send(problem(code, f"{message or 'the request cannot be understood'}."))
 
     def do_GET(self) -> None:
+        feed = self.server.session.live
+        if feed and self._address == "/api/live" and self.command == "GET" and not self._refused():
+            self._follow(feed)
+            return
         self._send(self._guarded(lambda: look(self.server.session, self._address, self.headers.get("Range"))))
 
     def do_HEAD(self) -> None:
@@ -117,7 +122,7 @@ class Handler(BaseHTTPRequestHandler):
     def _guarded(self, work: Callable[[], Answer]) -> Answer:
         """The answer of `work`, or of the guard, or to what went wrong. No traceback ever leaves the server."""
         try:
-            answer = refused(self.headers, self.command, self.server.host)
+            answer = self._refused()
             if answer:
                 self.close_connection = True
             return answer or work()
@@ -128,6 +133,19 @@ class Handler(BaseHTTPRequestHandler):
         except Exception as error:
             self.close_connection = True
             return problem(500, f"{type(error).__name__}: this is a bug in voxface; please report it.", "E-BUG")
+
+    def _refused(self) -> Answer | None:
+        return refused(self.headers, self.command, self.server.host)
+
+    def _follow(self, feed: LiveFeed) -> None:
+        """Server-sent events until the page leaves or the feed ends."""
+        self.close_connection = True
+        self.send_response(200)
+        for key, value in {"Content-Type": "text/event-stream", "Connection": "close", **HEADERS}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        for text in feed.events():
+            self.wfile.write(text.encode())
 
     def _take(self) -> Answer:
         """Receive a file, whole and within its limit, and show it."""

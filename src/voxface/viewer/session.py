@@ -19,6 +19,7 @@ from voxface.export.reading import open_clip
 from voxface.face.clip import FaceClip
 from voxface.viewer import loading
 from voxface.viewer.beside import is_file, named_sound
+from voxface.viewer.live import LiveFeed
 from voxface.viewer.shown import Showing, Shown, Sound, audio_peaks
 
 MOST_CLIPS = 8
@@ -41,13 +42,20 @@ class Session:
     Args:
         fps: of animated sounds. bundle: that animates them. gains: TOML of the sliders' start, and of [idle], or None.
         text: what is said, shown under the face, or None.
+        live: what the page shows in place of clips, or None; closed by who opened it.
     Raises: VoxfaceError: the gains cannot be read.
     """
 
     def __init__(
-        self, *, fps: float = 60.0, bundle: str = "default", gains: str | None = None, text: str | None = None
+        self,
+        *,
+        fps: float = 60.0,
+        bundle: str = "default",
+        gains: str | None = None,
+        text: str | None = None,
+        live: LiveFeed | None = None,
     ) -> None:
-        self.fps, self.bundle, self.gains, self.text = fps, bundle, gains, text
+        self.fps, self.bundle, self.gains, self.text, self.live = fps, bundle, gains, text, live
         self.sliders = _sliders(gains)
         self.showing = Showing()
         self.heard_s: float | None = None
@@ -125,6 +133,7 @@ class Session:
             "version": __version__, "clips": [clip.info() for clip in showing.clips],
             "audio": showing.common.info() if showing.common else None,
             "text": self.text, "notes": list(showing.notes), "gains": self.sliders,
+            "live": self.live.info() if self.live else None,
         }  # fmt: skip
 
     def _capture(self, path: Path, name: str, keep: str) -> Loaded:
