@@ -9,7 +9,9 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -79,13 +81,20 @@ def serving(tell: Callable[[str], None] = lambda line: None, **limits: Any) -> I
         loop.close()
 
 
-def call(port: int, parts: Iterable[Any], **metadata: str) -> list[Any]:
-    """All that the server says to these AudioStreams."""
+@contextmanager
+def answers_of(port: int, parts: Iterable[Any], **metadata: str) -> Iterator[Any]:
+    """What the server says to these AudioStreams, as it comes."""
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         method = channel.stream_stream(
             f"/{SERVICE}/{METHOD}", AudioStream.SerializeToString, AnimationDataStream.FromString
         )
-        return list(method(iter(parts), metadata=tuple(metadata.items()), timeout=PATIENCE))
+        yield method(iter(parts), metadata=tuple(metadata.items()), timeout=PATIENCE)
+
+
+def call(port: int, parts: Iterable[Any], **metadata: str) -> list[Any]:
+    """All of it."""
+    with answers_of(port, parts, **metadata) as answers:
+        return list(answers)
 
 
 def header(rate_hz: int = RATE, channels: int = 1, bits: int = 16, **more: Any) -> Any:
@@ -167,11 +176,8 @@ def test_frames_come_while_sound_comes(port: int, speech: np.ndarray) -> None:
         assert go_on.wait(PATIENCE)
         yield END
 
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        method = channel.stream_stream(
-            f"/{SERVICE}/{METHOD}", AudioStream.SerializeToString, AnimationDataStream.FromString
-        )
-        for answer in method(parts(), timeout=PATIENCE):
+    with answers_of(port, parts()) as answers:
+        for answer in answers:
             heard.append(answer)
             if len(heard) == 20:
                 go_on.set()
@@ -283,7 +289,46 @@ def test_limits_of_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
         answers = call(port, slow())
         go_on.set()
         assert status(answers)[1].startswith("E-LIMIT: nothing came for 0.1 s.")
-    assert said == ["ProcessAudioStream: E-LIMIT after 0 frames"]
+    assert said == ["ProcessAudioStream: 0 frames, E-LIMIT"]
+
+
+def test_callers_who_leave_or_do_not_read_cost_nobody_else_anything() -> None:
+    """One leaves in the middle, one sends for long and reads nothing: both places are free again, the second after
+    `stuck_s`; eight others at once get the faces of their own tones."""
+    said: list[str] = []
+    stay = threading.Event()
+
+    def begun() -> Iterator[Any]:
+        yield from (header(), sound(np.zeros(RATE)))
+        stay.wait(PATIENCE)
+
+    def until_said(lines: int) -> None:
+        end = time.monotonic() + PATIENCE
+        while len(said) < lines:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+    long = [header(), *[sound(np.zeros(10 * RATE))] * 20, END]
+    times = np.arange(RATE // 2) / RATE
+    tones = [9000 * np.sin(2 * np.pi * 110 * step * times) for step in range(1, 9)]
+    with serving(said.append, stuck_s=0.3, sessions=8) as port:
+        with answers_of(port, begun()) as leaves:
+            next(leaves)
+            leaves.cancel()
+            stay.set()  # or closing would wait for what it still has to send
+        until_said(1)
+        with answers_of(port, long) as unread, ThreadPoolExecutor(8) as callers:
+            until_said(2)
+            found = list(callers.map(lambda tone: weights(call(port, [header(), sound(tone), END])), tones))
+            unread.cancel()
+        until_said(10)
+    assert said[0].endswith("left")
+    assert said[1].endswith("reads nothing")
+    assert said[2:] == ["ProcessAudioStream: 15 frames, done"] * 8
+    for one, tone in zip(found, tones, strict=True):
+        expected = voxface.animate(tone.astype("<i2"), RATE, fps=30)
+        np.testing.assert_allclose(one[:, NAMES.index("JawOpen")], column(expected, "jawOpen"), atol=1e-4)
+    assert len({frames.tobytes() for frames in found}) == 8
 
 
 def test_other_machines_need_a_token_and_a_port_is_ones_own(port: int) -> None:

@@ -26,6 +26,9 @@ _MOST_BYTES = 1 << 23
 _OPTIONS = (("grpc.max_receive_message_length", _MOST_BYTES), ("grpc.so_reuseport", 0))
 """Two servers must not share a port: half of the callers would find the other one."""
 
+_UNREAD = 4
+"""So many times the streams that may be open gRPC may hold: what a caller does not read, it keeps until he leaves."""
+
 
 class Service:
     """Answers streams; the faces are computed on as many threads as there are cores.
@@ -37,6 +40,7 @@ class Service:
     def __init__(self, animator: Animator, settings: Settings, tell: Callable[[str], None] = lambda line: None) -> None:
         self._animator, self._settings, self._tell = animator, settings, tell
         self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="voxface")
+        self._open = 0  # streams
 
     def handler(self) -> Any:
         """What a grpc.aio server serves it by."""
@@ -48,17 +52,31 @@ class Service:
     async def process(self, _: Any, context: Any) -> None:
         """One stream, from its first message to its status."""
         if not self._shows_token(dict(context.invocation_metadata())):
-            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "this server needs a token: authorization: Bearer …")
-        conversation = Conversation(self._animator)
+            await context.abort(
+                grpc.StatusCode.UNAUTHENTICATED, "this server needs a token: authorization: Bearer TOKEN"
+            )
+        if self._open >= self._settings.sessions:
+            await context.abort(
+                grpc.StatusCode.RESOURCE_EXHAUSTED, f"{self._open} streams are open, as many as may be."
+            )
+        conversation, ended = Conversation(self._animator), "left"
+        self._open += 1
         try:
             await self._talk(conversation, context)
-            self._tell(f"{METHOD}: {conversation.frames} frames")
+            ended = "done"
+        except grpc.aio.BaseError:
+            ended = "left"
+        except TimeoutError:  # nothing more can be said
+            ended = "reads nothing"
         except VoxfaceError as error:
-            self._tell(f"{METHOD}: {error.code} after {conversation.frames} frames")
-            await self._write(context, failure(error))
+            ended = error.code
+            await self._fail(context, error)
         except Exception as error:
-            self._tell(f"bug: {type(error).__name__}: {str(error)[:200]}")
-            await self._write(context, failure(VoxfaceError(f"{type(error).__name__}: this is a bug in voxface.")))
+            ended = f"bug: {type(error).__name__}: {str(error)[:200]}"
+            await self._fail(context, VoxfaceError(f"{type(error).__name__}: this is a bug in voxface."))
+        finally:
+            self._open -= 1
+            self._tell(f"{METHOD}: {conversation.frames} frames, {ended}")
 
     async def _talk(self, conversation: Conversation, context: Any) -> None:
         loop = asyncio.get_running_loop()
@@ -79,11 +97,12 @@ class Service:
         return part
 
     async def _write(self, context: Any, answer: Any) -> None:
-        """A caller that takes nothing for long is hung up on."""
-        try:
-            await asyncio.wait_for(context.write(answer), self._settings.stuck_s)
-        except TimeoutError:
-            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "what was sent was not read.")
+        """Raises: TimeoutError: the caller has taken nothing for long."""
+        await asyncio.wait_for(context.write(answer), self._settings.stuck_s)
+
+    async def _fail(self, context: Any, error: VoxfaceError) -> None:
+        with contextlib.suppress(grpc.aio.BaseError, TimeoutError):  # nobody is there to be told
+            await self._write(context, failure(error))
 
     def _shows_token(self, metadata: dict[str, Any]) -> bool:
         kind, _, shown = str(metadata.get("authorization", "")).partition(" ")
@@ -106,7 +125,7 @@ async def serve(
     """
     stop = stop or asyncio.Event()
     warm(animator)
-    server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=settings.sessions)
+    server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=_UNREAD * settings.sessions)
     server.add_generic_rpc_handlers([Service(animator, settings, tell).handler()])
     port = _listen(server, settings)
     for number in (signal.SIGINT, signal.SIGTERM):
