@@ -3,6 +3,7 @@ same as the net."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import soundfile
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
 from voxface.bundle import load_bundle  # noqa: E402
-from voxface.errors import DatasetError, UsageError  # noqa: E402
+from voxface.errors import CheckpointError, DatasetError, UsageError  # noqa: E402
 from voxface.face.rig import EMOTIONS  # noqa: E402
 from voxface.models.emotion import EmotionConfig, EmotionNet  # noqa: E402
 from voxface.runtime.emotion import EmotionTrack  # noqa: E402
@@ -81,8 +82,11 @@ def test_the_bundle_says_what_the_net_says(run: Path, tmp_path: Path) -> None:
     scores = bundle.metrics["unheard_speakers"]
     assert scores["per_speaker"] == {"03": 1.0, "16": 1.0}
     assert scores["confusion"]["Sad"]["Sad"] == 2
-    again = train(TrainRequest(run, sounds=(run,), resume=True), lambda done, of, values: None)
-    assert again == {"unweighted_accuracy": 1.0}
+    again = TrainRequest(run, sounds=(run,), steps=40, resume=True)
+    assert train(again, lambda done, of, values: None) == {"unweighted_accuracy": 1.0}
+    for other, says in ((replace(again, resume=False), "already"), (replace(again, seed=2), "recipe.seed")):
+        with pytest.raises(CheckpointError, match=says):
+            train(other, lambda done, of, values: None)
 
 
 def test_a_speaker_is_left_out_whole() -> None:

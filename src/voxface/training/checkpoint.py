@@ -141,6 +141,16 @@ def recipe_differences(header: CheckpointHeader, recipe: Recipe) -> list[str]:
     return differences(*(json.loads(json.dumps(value)) for value in (old, recipe.to_json())))
 
 
+def require_new(path: Path, resume: bool) -> None:
+    """Check that a run may begin here. Raises: CheckpointError: one lies there, and nobody asked to go on with it."""
+    if path.exists() and not resume:
+        raise CheckpointError(
+            f"{path.parent} holds a training run already.",
+            hint="Go on with --resume, or choose another folder.",
+            source=str(path.parent),
+        )
+
+
 def require_same(found: list[str], path: Path) -> None:
     """Check that a checkpoint belongs to this run. Raises: CheckpointError: names everything that differs."""
     if found:

@@ -8,6 +8,7 @@ nothing deep to learn from 18 minutes of ten people: the net is a linear reading
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,7 +25,16 @@ from voxface.errors import UsageError
 from voxface.face.rig import EMOTIONS
 from voxface.models.emotion import EmotionConfig, EmotionNet
 from voxface.stream import Array, run_whole
-from voxface.training.checkpoint import FILE_NAME, CheckpointHeader, load_checkpoint, save_checkpoint, under
+from voxface.training.checkpoint import (
+    FILE_NAME,
+    CheckpointHeader,
+    differences,
+    load_checkpoint,
+    require_new,
+    require_same,
+    save_checkpoint,
+    under,
+)
 from voxface.training.emodb import LETTERS, Acted, acted
 from voxface.training.emotion_examples import Examples, VarySpec, examples_of
 from voxface.training.export import save_checked, state_specs, to_onnx
@@ -70,14 +80,18 @@ def train(request: TrainRequest, report: Report) -> dict[str, float]:
     """Train once without each speaker, then on all; the run's checkpoint holds the last net and what the others heard.
 
     Returns: unweighted accuracy over all sentences, each judged by the net that never heard its speaker.
-    Raises: UsageError: no folder of sentences, or several. DatasetError: it holds none.
+    Raises: UsageError: no folder of sentences, or several. DatasetError: it holds none. CheckpointError: a run lies
+        there, and it is not to be resumed, or of another recipe.
     """
     if len(request.sounds) != 1:
         raise UsageError("recipe 'emotion' needs one folder of acted sentences.", hint="Give it: --sound EMODB.")
     path = request.folder / FILE_NAME
     recipe = _recipe(request)
-    if request.resume and path.exists():  # the one checkpoint is written at the end
-        return dict(load_checkpoint(path)[0].validated)
+    require_new(path, request.resume)
+    if path.exists():  # the one checkpoint is written at the end
+        header = load_checkpoint(path)[0]
+        require_same(differences(header.recipe, json.loads(json.dumps(recipe.to_json()))), path)
+        return dict(header.validated)
     sentences = list(acted(request.sounds[0]))
     speakers = sorted({one.speaker for one in sentences})
     calm, texts = _calm(request.datasets, recipe)

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from voxface.dataset.recording import Recording
-from voxface.errors import CheckpointError, LimitError, OutputError, TrainingError, UsageError
+from voxface.errors import LimitError, OutputError, TrainingError, UsageError
 from voxface.models.registry import MODELS
-from voxface.training.checkpoint import FILE_NAME
+from voxface.training.checkpoint import FILE_NAME, require_new
 from voxface.training.data import build_material, make_batch
 from voxface.training.feed import Feed
 from voxface.training.log import TrainingLog
@@ -70,12 +70,7 @@ def train(
         KeyboardInterrupt: SIGINT or SIGTERM came; a checkpoint was written.
     """
     path, machine = folder / FILE_NAME, machine or Machine()
-    if path.exists() and not resume:
-        raise CheckpointError(
-            f"{folder} holds a training run already.",
-            hint="Go on with --resume, or choose another folder.",
-            source=str(folder),
-        )
+    require_new(path, resume)
     team = open_team(machine, recipe.precision, recipe.batch)
     try:
         run, data = start(recipe, team), ""
