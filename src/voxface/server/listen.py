@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import os
 import signal
 import socket
@@ -69,6 +70,7 @@ def run(app: ASGIApp, wire: socket.socket, hall: Hall) -> None:
     """
     server = server_of(app, hall)
     _more_files(hall.settings.connections)
+    gc.freeze()  # libraries and models stay: the collector, for which all sessions wait, need not look through them
     with stopped_by_signals(), contextlib.suppress(KeyboardInterrupt), contextlib.closing(wire):
         server.run(sockets=[wire])
     if hall.crash:
