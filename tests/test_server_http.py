@@ -112,10 +112,10 @@ def test_bundles_are_names_not_places(port: int) -> None:
 
 
 def test_jsonl_comes_while_it_is_computed_and_ends_with_its_caller() -> None:
-    """The first line of ten minutes is there long before the last; when the caller leaves, the place is free."""
+    """The first line of five minutes is there long before the last; when the caller leaves, the place is free."""
     lines: list[str] = []
     with serving(None, lines.append, bundles=("live",), workers=1, waiting=0) as port:
-        body = wav(600)
+        body = wav(300)
         head = f"POST /v1/animate?bundle=live&format=jsonl HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}"
         with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as wire:
             wire.sendall(head.encode() + b"\r\n\r\n" + body)
