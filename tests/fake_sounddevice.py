@@ -29,7 +29,7 @@ class Stream:
     """A stream whose thread calls back once per block, as a sound card would."""
 
     def __init__(self, module: FakeSounddevice, way: str, options: dict[str, Any]) -> None:
-        self.module, self.way, self.latency = module, way, 0.012
+        self.module, self.way, self.latency = module, way, 0.05
         self.rate, self.callback = int(options["samplerate"]), options["callback"]
         self.block = options.get("blocksize") or self.rate // 100
         module.query_devices(options["device"], way)
@@ -54,13 +54,13 @@ class Stream:
         while not self.stopped.wait(max(0.0, began_s + (at + self.block) / self.rate - time.monotonic())):
             if self.module.unplugged.is_set():
                 return
-            self._call(at)
+            self._call(at, began_s + at / self.rate)
             at += self.block
 
-    def _call(self, at: int) -> None:
-        now_s = time.monotonic()
+    def _call(self, at: int, card_s: float) -> None:
+        """card_s: by the card's crystal, which is never late, as this thread may be."""
         times = types.SimpleNamespace(
-            inputBufferAdcTime=now_s - self.latency, currentTime=now_s, outputBufferDacTime=now_s + self.latency
+            inputBufferAdcTime=card_s, currentTime=time.monotonic(), outputBufferDacTime=card_s + self.latency
         )
         if self.way == "input":
             flags = CallbackFlags(at == 10 * self.block)

@@ -27,12 +27,14 @@ from voxface.cli.live_meter import Reading, line
 from voxface.errors import DeviceError, InputWarning, MissingDependencyError
 from voxface.live import devices, livelink
 from voxface.live import feed as feed_module
+from voxface.live import playout as playout_module
 from voxface.live.clock import AudioClock, Lateness
 from voxface.live.devices import Microphone, Ring, Speaker
 from voxface.live.feed import Feed, PipedSource
 from voxface.live.playout import Playout
 from voxface.live.udp import Receiver
 from voxface.runtime.animate import animate
+from voxface.runtime.live_session import LiveSession
 from voxface.timebase import frame_time_s
 
 PROGRAM = (sys.executable, "-m", "voxface.cli.main", "live", "-q")
@@ -52,11 +54,14 @@ def hello(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_every_output_gets_the_face_that_animate_makes(hello: Path, tmp_path: Path) -> None:
+def test_every_output_gets_the_face_that_animate_makes(
+    hello: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file in real time, to Live Link and into a file at once: by number, the frames of `voxface animate`."""
     from voxface.audio.decode import RawFormat
     from voxface.face.rig import ARKIT, LIVELINK_UDP
 
+    monkeypatch.setattr(playout_module, "MOST_LATE_S", 60.0)
     expected = animate(str(hello), raw=RawFormat("s16le"), bundle="live", threads=1)
     with Receiver(livelink.decode) as receiver:
         live(input=str(hello), raw="s16le", to=[f"livelink://127.0.0.1:{receiver.port}", f"jsonl:{tmp_path}/a.jsonl"])
@@ -307,7 +312,7 @@ def test_the_clock_waits_for_a_pipe_that_is_too_slow(monkeypatch: pytest.MonkeyP
     now_s = [100.0]
     monkeypatch.setattr(feed_module, "time", types.SimpleNamespace(monotonic=lambda: now_s[0]))
     ahead = []
-    for pause_s, count in ((0.03, 60), (0.02001, 40_000)):
+    for pause_s, count in ((0.03, 60), (0.02004, 10_000)):
         clock = AudioClock()
         feed = Feed(_Heard(), clock)
 
@@ -328,10 +333,32 @@ def test_the_clock_waits_for_a_pipe_that_is_too_slow(monkeypatch: pytest.MonkeyP
 class _Heard:
     """Takes everything."""
 
-    rate_hz, room = 16_000, 1 << 30
+    rate_hz, room, heard = 16_000, 1 << 30, 0
 
     def push(self, samples: np.ndarray) -> None:
-        """And forgets it."""
+        self.heard += len(samples)
+
+
+def test_a_machine_that_is_too_slow_leaves_sound_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The net stands still for a while: it says so, nothing queues up, and afterwards frames are on time again."""
+    monkeypatch.setattr(playout_module, "MOST_LATE_S", 0.1)
+    asleep, pull = list[float](), LiveSession.pull
+
+    def pull_slowly(session: LiveSession, until_s: float | None = None) -> Any:
+        """For 0.25 s after the third frame none is ready."""
+        if until_s is not None and session.given >= 3:
+            asleep.append(time.monotonic())
+            until_s = -1.0 if asleep[-1] - asleep[0] < 0.25 else until_s
+        return pull(session, until_s)
+
+    monkeypatch.setattr(LiveSession, "pull", pull_slowly)
+    live(input=str(SAMPLE), to=[f"jsonl:{tmp_path}/a.jsonl"], duration=0.6, json=True)
+    summary = json.loads(capsys.readouterr().out)
+    assert any("too busy" in text for text in summary["warnings"])
+    times = [row["t"] for row in frames_in(tmp_path / "a.jsonl")]
+    assert times[-1] < 0.75  # the time that was left out is not part of the clock
 
 
 def test_sound_is_played_when_its_face_shows(card: FakeSounddevice) -> None:

@@ -164,7 +164,7 @@ def _run(
             source.start(feed)
             _play(source, feed, voice, playout, meter, stop)
             if speaker:  # its last sound may come after the last frame
-                stop.wait(max(0.0, clock.moment(feed.heard_s) + speaker.delay_s - time.monotonic()))
+                stop.wait(max(0.0, clock.moment(feed.taken_s) + speaker.delay_s - time.monotonic()))
         stopped = stop.is_set()
     _summary(out, source, feed, playout, voice, stopped)
     return stopped
@@ -217,6 +217,8 @@ def _standard_input() -> io.FileIO:
 
 def _play(source: Source, feed: Feed, voice: LiveSession, playout: Playout, meter: Any, stop: threading.Event) -> None:
     """Until the sound is over and shown, or somebody stops it. Raises: what went wrong with sound or net."""
+    from voxface.live.playout import MOST_LATE_S
+
     ahead_s = min(0.05, 1 / voice.fps)
     ended = False
     while not (ended and voice.done and not voice.ready) and not playout.deserted:
@@ -229,6 +231,8 @@ def _play(source: Source, feed: Feed, voice: LiveSession, playout: Playout, mete
             ended = True
         elif not ended and source.starving(now_s):
             feed.fill(now_s, ahead_s)
+        elif not ended and playout.late_s > MOST_LATE_S and feed.speaker is None:
+            feed.catch_up(playout.late_s)
         if playout.step():
             meter.show(feed.level_db)
         playout.wait()
@@ -273,7 +277,7 @@ def _tell(
 
 def _summary(out: Output, source: Source, feed: Feed, playout: Playout, voice: LiveSession, stopped: bool) -> None:
     late = playout.lateness.summary()
-    text = f"{playout.shown} frames for {clock_text(feed.heard_s)} of sound, {playout.skipped} skipped"
+    text = f"{playout.shown} frames for {clock_text(feed.taken_s)} of sound, {playout.skipped} skipped"
     text += f", {source.gaps} gaps in the sound" if source.gaps else ""
     text += f"; out {late['p50']} ms after their moment (p99 {late['p99']}, most {late['most']})" if late else ""
     lines = [text + "."] + [
@@ -285,7 +289,7 @@ def _summary(out: Output, source: Source, feed: Feed, playout: Playout, voice: L
         out.say(told)
     out.result(
         "" if owned else told, input=source.name, rate_hz=source.rate_hz, bundle=voice.engine.bundle.name,
-        fps=voice.fps, heard_s=round(feed.heard_s, 3), frames=playout.shown, skipped=playout.skipped,
+        fps=voice.fps, heard_s=round(feed.taken_s, 3), frames=playout.shown, skipped=playout.skipped,
         gaps=source.gaps, delay_ms=round(1000 * playout.delay_s, 1), late_ms=late, stopped=stopped,
         outputs=[{"url": one.name, "sent": one.sent, "dropped": one.dropped} for one in playout.outputs],
     )  # fmt: skip

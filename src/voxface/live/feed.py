@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import threading
 import time
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
 
+from voxface.errors import InputWarning
 from voxface.live.clock import AudioClock
 from voxface.stream import Array
 
@@ -28,8 +30,11 @@ class Hearing(Protocol):
     rate_hz: int
 
     @property
+    def heard(self) -> int: ...
+    @property
     def room(self) -> int: ...
     def push(self, samples: Array) -> None: ...
+    def interrupt(self) -> int: ...
 
 
 class Loud(Protocol):
@@ -59,6 +64,11 @@ class Feed:
 
     @property
     def heard_s(self) -> float:
+        """Where the next sample will stand on the clock."""
+        return self.voice.heard / self.rate_hz
+
+    @property
+    def taken_s(self) -> float:
         return self.taken / self.rate_hz
 
     @property
@@ -87,6 +97,18 @@ class Feed:
             self.clock.jump(self.heard_s, now_s)
         elif missing_s > -ahead_s / 2:
             self.push(np.zeros(round((missing_s + ahead_s) * self.rate_hz), np.float32))
+
+    def catch_up(self, late_s: float) -> None:
+        """Frames are late by so much, because the net cannot keep up: what waits for it is left out, the face comes to
+        rest, and goes on with what is heard from now on.
+
+        Warns: W-BEHIND.
+        """
+        with self._lock:
+            self.voice.interrupt()
+            self.clock.jump(self.heard_s, time.monotonic())
+        text = f"this machine is too slow or too busy: {late_s:.1f} s of sound are left out. Close other programs."
+        warnings.warn(InputWarning("W-BEHIND", text), stacklevel=2)
 
     def level_db(self) -> float:
         """The loudest since the last call in dB of full scale, at least -100."""

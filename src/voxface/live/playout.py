@@ -15,6 +15,9 @@ from voxface.timebase import frame_time_s
 BUFFER_MS = 10.0
 """What frames are held back beyond the declared latency, for the time that the net and the scheduler take."""
 
+MOST_LATE_S = 1.0
+"""Who is later than this will not catch up in time; see Feed.catch_up."""
+
 _SLACK_S = 1e-4  # a frame is due from a tenth of a millisecond before its moment: sleeping is no more exact
 _NAP_S = 0.05
 
@@ -71,12 +74,16 @@ class Playout:
             output.keep_alive(now_s)
         return sent
 
+    @property
+    def late_s(self) -> float:
+        """How long the next frame has been due; below 0 before that, -inf before the clock starts."""
+        return time.monotonic() - self._due_s(self.voice.given)
+
     def wait(self) -> None:
         """Until the next frame is due, or, when it is late, until the voice has news (`news`)."""
-        due_s = self._due_s(self.voice.given)
-        left_s = due_s - time.monotonic()
-        if left_s > 0:
-            time.sleep(min(left_s, _NAP_S))
+        late_s = self.late_s
+        if late_s < 0:
+            time.sleep(min(-late_s, _NAP_S))
         else:
             self.news.wait(_NAP_S)
         self.news.clear()
