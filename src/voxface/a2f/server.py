@@ -51,14 +51,7 @@ class Service:
 
     async def process(self, _: Any, context: Any) -> None:
         """One stream, from its first message to its status."""
-        if not self._shows_token(dict(context.invocation_metadata())):
-            await context.abort(
-                grpc.StatusCode.UNAUTHENTICATED, "this server needs a token: authorization: Bearer TOKEN"
-            )
-        if self._open >= self._settings.sessions:
-            await context.abort(
-                grpc.StatusCode.RESOURCE_EXHAUSTED, f"{self._open} streams are open, as many as may be."
-            )
+        await self._admit(context)
         conversation, ended = Conversation(self._animator), "left"
         self._open += 1
         try:
@@ -77,6 +70,13 @@ class Service:
         finally:
             self._open -= 1
             self._tell(f"{METHOD}: {conversation.frames} frames, {ended}")
+
+    async def _admit(self, context: Any) -> None:
+        """Raises: AbortError: no token, or no room; the caller is told."""
+        if not self._shows_token(dict(context.invocation_metadata())):
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "this server needs authorization: Bearer TOKEN.")
+        if self._open >= self._settings.sessions:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{self._open} streams are open, no more may be.")
 
     async def _talk(self, conversation: Conversation, context: Any) -> None:
         loop = asyncio.get_running_loop()
