@@ -67,7 +67,7 @@ def test_a_body_has_a_limit_whatever_its_header_says() -> None:
 
 def test_slow_lines_are_closed() -> None:
     """A head that does not come is hung up on, a body that stops coming is a 408; others are answered meanwhile."""
-    with serving(Worker(), header_s=0.2, silence_s=0.2) as port:
+    with serving(Worker(), header_s=0.4, silence_s=0.4) as port:
         with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as idle:
             with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as slow:
                 slow.sendall(b"GET /health HTTP/1.1\r\nHo")
