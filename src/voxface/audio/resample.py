@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import gcd
-from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -40,7 +39,7 @@ class ResampleState(NamedTuple):
 
 def check_rate(rate_hz: int) -> None:
     """Raises: AudioFormatError: no whole number, or one that no recording has."""
-    if not isinstance(rate_hz, Integral) or not LOWEST_HZ <= rate_hz <= HIGHEST_HZ:
+    if not isinstance(rate_hz, int | np.integer) or not LOWEST_HZ <= rate_hz <= HIGHEST_HZ:
         raise AudioFormatError(
             f"a sample rate of {rate_hz} Hz; voxface takes whole numbers from {LOWEST_HZ} to {HIGHEST_HZ} Hz.",
             hint="Check the rate that the file or the --raw option states.",
