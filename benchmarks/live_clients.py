@@ -123,7 +123,7 @@ class Caller(asyncio.Protocol):
             if not end:
                 return
             if b" 101 " not in head[:20]:
-                self._notes.errors.append(head[:30].decode())
+                self._notes.errors.append(f"{head[9:12].decode()} {rest.decode()}")
             self._buffer = rest
             self._transport.write(self._script.hello)
         self._take()

@@ -5,32 +5,84 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
 
 from tests.served import PATIENCE, until_ready
 
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+CONT, TEXT, BINARY, CLOSE, PING = 0, 1, 2, 8, 9
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 UPGRADE = f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n"
 HELLO = b'{"type": "hello", "bundle": "live", "fps": 30, "lead_s": 60}'
 
 
+@dataclass(frozen=True)
+class Program:
+    """A server in a process of its own, as it looks from outside."""
+
+    process: subprocess.Popen[str]
+    port: int
+    log: IO[str]
+
+    def mib(self) -> float:
+        """What of its memory is in RAM."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGESIZE") / (1 << 20)
+
+    def files(self) -> list[str]:
+        """What it has open."""
+        folder, found = Path(f"/proc/{self.process.pid}/fd"), []
+        for name in folder.iterdir():
+            with suppress(FileNotFoundError):  # closed since
+                found.append(os.readlink(name))
+        return found
+
+    def cpu_s(self) -> float:
+        """Seconds of processor time that it has used."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def told(self) -> str:
+        """Its log so far."""
+        self.log.seek(0)
+        return self.log.read()
+
+    def waits(self, until: Callable[[], bool]) -> None:
+        """What is closed takes a moment."""
+        last = time.monotonic() + PATIENCE
+        while not until():
+            assert time.monotonic() < last, self.files()
+            time.sleep(0.01)
+
+    def end(self, by: signal.Signals) -> int:
+        """Its exit code after a signal."""
+        self.process.send_signal(by)
+        return self.process.wait(PATIENCE)
+
+
 @contextmanager
-def server_process(**limits: Any) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """tests/server_program.py with these limits, ready; and its port."""
+def server_process(**limits: Any) -> Iterator[Program]:
+    """tests/server_program.py with these limits, ready. Its log goes into a file: nobody needs to read it."""
     limits = {"bundles": ["live"], "calls_per_s": 0, "linger_s": 0.05} | limits
     command = [sys.executable, "-m", "tests.server_program", json.dumps(limits)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with (
+        tempfile.NamedTemporaryFile("w+") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+    ):
         try:
             assert process.stdout
             found = re.search(r"http://\S+:(\d+)", process.stdout.readline())
-            assert found, process.communicate(timeout=PATIENCE)[1]
-            yield process, until_ready(int(found[1]))
+            assert found
+            yield Program(process, until_ready(int(found[1])), log)
         finally:
             process.kill()
             process.communicate()
@@ -99,19 +151,3 @@ def verdict(wire: socket.socket) -> tuple[int, str]:
             error = told["code"]
             assert told["message"]
     return code, error
-
-
-def resident_mib(process: subprocess.Popen[str]) -> float:
-    with open(f"/proc/{process.pid}/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") / (1 << 20)
-
-
-def open_files(process: subprocess.Popen[str]) -> int:
-    return len(os.listdir(f"/proc/{process.pid}/fd"))
-
-
-def cpu_s(process: subprocess.Popen[str]) -> float:
-    """Seconds of processor time that the process has used."""
-    with open(f"/proc/{process.pid}/stat", encoding="ascii") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

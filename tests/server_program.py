@@ -2,27 +2,20 @@
 
     python -m tests.server_program '{"idle_s": 0.3, "bundles": ["live"]}'
 
-The first line of its output is its address; its log goes to standard error. SIGUSR1 kills the engine's thread at its
-next step, as a fault in a native library would.
+The first line of its output is its address; its log goes to standard error.
 """
 
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from typing import Any
 
 from voxface.cli.output import one_line
-from voxface.runtime.choir import Choir
 from voxface.server.app import build_app
 from voxface.server.hall import Hall
 from voxface.server.listen import address_of, open_socket, run
 from voxface.server.settings import Settings
-
-
-class Crash(BaseException):
-    """What nobody catches."""
 
 
 class NoTalker:
@@ -32,15 +25,7 @@ class NoTalker:
         raise AssertionError("nobody asks for this")
 
 
-def crash(*_: object) -> None:
-    def step(*_: Any) -> Any:
-        raise Crash("the engine is told to die")
-
-    Choir.step = step  # type: ignore[method-assign]
-
-
 def main(limits: dict[str, Any]) -> None:
-    signal.signal(signal.SIGUSR1, crash)
     limits = {name: tuple(value) if isinstance(value, list) else value for name, value in limits.items()}
     settings = Settings(port=0, **limits)
     hall = Hall(settings, lambda line: print(one_line(line), file=sys.stderr, flush=True))
