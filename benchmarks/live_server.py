@@ -1,6 +1,6 @@
 """How many callers `voxface serve` answers in time on one core, how soon, and whether it stays so.
 
-    python -m benchmarks.live_server [--only latency|ramp|soak] [--quick] [--soak MINUTES] [--sessions 20]
+    python -m benchmarks.live_server [--only latency|ramp|soak] [--quick] [--steps 60,90] [--soak MINUTES]
 
 The server runs on core 0, all callers in one process on core 1; each speaks in real time, a packet of 20 ms each 20 ms.
 A frame is late by how long after its declared time it came: the time it shows, the latency that the server declares,
@@ -38,7 +38,7 @@ from voxface.stream import run_whole
 SAMPLE = Path(__file__).parents[1] / "src" / "voxface" / "samples" / "hello.flac"
 RATE_HZ = 16_000
 LATE_S, MOST_LATE = 0.033, 0.01
-STEPS = (1, 10, 30, 60, 90, 120, 150, 180, 210, 240, 300, 360, 420, 500, 600)
+STEPS = "1,10,30,60,90,120,150,180,210,240,300,360,420,500,600"
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def ramp(server: Server, script: Script, options: argparse.Namespace) -> None:
         "cores: loop | engine | MiB | /healthz p99 ms | callers ms | |\n|---" + "|---" * 12 + "|"
     )
     broken = 0
-    for count in [1, 10, 30] if options.quick else STEPS:
+    for count in map(int, ("1,10,30" if options.quick else options.steps).split(",")):
         gc.collect()
         notes, spent, health = asyncio.run(together(server, script, count, 4 if options.quick else options.seconds))
         p50, p95, p99 = notes.milliseconds("late")
@@ -244,7 +244,8 @@ def main() -> None:
     parser.add_argument("--bundle", default="live")
     parser.add_argument("--fps", type=float, default=30.0)
     parser.add_argument("--packet-ms", type=float, default=20.0)
-    parser.add_argument("--seconds", type=float, default=15.0, help="of each step of the ramp")
+    parser.add_argument("--steps", default=STEPS, help="sessions of the ramp")
+    parser.add_argument("--seconds", type=float, default=12.0, help="of each step of the ramp")
     parser.add_argument("--soak", type=float, default=0.0, help="minutes; 0: none")
     parser.add_argument("--sessions", type=int, default=20, help="of the soak")
     parser.add_argument("--cores", default="0,1", help="of the server, of the callers")
