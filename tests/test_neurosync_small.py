@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-import torch
 
 from tests.conftest import SAMPLE
 from voxface.audio.decode import read_audio
@@ -18,20 +17,23 @@ from voxface.audio.resample import Resampler, to_16k
 from voxface.bundle import load_bundle
 from voxface.cli.train import train
 from voxface.errors import CheckpointError, UsageError
-from voxface.evaluation.evaluate import evaluate, predictor_of
 from voxface.face.compare import pearson
 from voxface.face.rig import ARKIT, EMOTIONS, LIVELINK_61
-from voxface.models.transformer import TransformerConfig
 from voxface.runtime.window_net import WindowNet
 from voxface.stream import run_whole
-from voxface.training import neurosync_small
-from voxface.training.clip_table import CLIPS, ClipTable, clip_table
-from voxface.training.clips import ClipSpec, make_clip
-from voxface.training.export import export_bundle
-from voxface.training.request import TrainRequest
-from voxface.training.small_net import DRIVES, SmallRecipe, small_terms
-from voxface.training.small_run import Material, begin, learn, restore
-from voxface.training.speech_table import CAPTURED, NOBODY, SYNTHETIC, SpeechTable
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+
+from voxface.evaluation.evaluate import evaluate, predictor_of  # noqa: E402
+from voxface.models.transformer import TransformerConfig  # noqa: E402
+from voxface.training import neurosync_small  # noqa: E402
+from voxface.training.clip_table import CLIPS, ClipTable, clip_table  # noqa: E402
+from voxface.training.clips import ClipSpec, make_clip  # noqa: E402
+from voxface.training.export import export_bundle  # noqa: E402
+from voxface.training.request import TrainRequest  # noqa: E402
+from voxface.training.small_net import DRIVES, SmallRecipe, small_terms  # noqa: E402
+from voxface.training.small_run import Material, begin, learn, restore  # noqa: E402
+from voxface.training.speech_table import CAPTURED, NOBODY, SYNTHETIC, SpeechTable  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 TINY = SmallRecipe(
@@ -195,6 +197,10 @@ def test_from_sound_to_bundle(tmp_path: Path, hello: np.ndarray, monkeypatch: py
     assert bundle.drives == DRIVES
     assert bundle.training["teachers"] == teachers
     assert bundle.training["recipe"]["net"]["hidden"] == 16
+    (tmp_path / "run" / "checkpoint.safetensors").unlink()  # stopped before the first one: its clips still lie there
+    monkeypatch.setattr(neurosync_small, "chosen", lambda request: replace(recipe, seed=8))
+    with pytest.raises(CheckpointError, match=r"material\.seed 1 is now 8"):
+        neurosync_small.train(TrainRequest(tmp_path / "run", (), (tmp_path / "sound",), ("default", "emotion")), print)
 
 
 def test_it_needs_both_kinds_of_teachers(tmp_path: Path) -> None:

@@ -40,13 +40,10 @@ class ClipTable:
         return tuple(column[places].astype(np.float32) for column in self.columns)
 
 
-def clip_table(
-    make: Callable[[int], Sequence[Array]], files: int, folder: Path, report: Callable[[int], None] = lambda done: None
-) -> ClipTable:
+def clip_table(make: Callable[[int], Sequence[Array]], files: int, folder: Path) -> ClipTable:
     """The first `files` * 128 clips; those that do not lie in the folder yet are made.
 
-    make:   clip number -> one (frames, width) array for each column
-    report: called with the files that are done
+    make: clip number -> one (frames, width) array for each column
     """
     folder.mkdir(parents=True, exist_ok=True)
     parts = []
@@ -55,7 +52,6 @@ def clip_table(
         if not path.exists():
             _write(path, [make(number * CLIPS + place) for place in range(CLIPS)])
         parts.append(_read(path))
-        report(number + 1)
     columns = tuple(np.concatenate(column) for column in zip(*(part[:-1] for part in parts), strict=True))
     lengths = np.concatenate([part[-1] for part in parts])
     return ClipTable(columns, np.concatenate([[0], np.cumsum(lengths)]))

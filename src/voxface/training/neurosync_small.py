@@ -6,18 +6,21 @@ frames; its teachers heard the clean recordings. small_net.py has the recipe, sm
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from voxface.bundle import Bundle, load_bundle
 from voxface.errors import CheckpointError, UsageError
+from voxface.files import atomic_write
 from voxface.runtime.emotion import EmotionTrack
 from voxface.runtime.net import Net
 from voxface.stream import run_whole
-from voxface.training.checkpoint import BEST_NAME, FILE_NAME, load_checkpoint, under
+from voxface.training.checkpoint import BEST_NAME, FILE_NAME, differences, load_checkpoint, require_same, under
 from voxface.training.clip_table import clip_table
 from voxface.training.clips import make_clip
 from voxface.training.gather import gather
@@ -33,9 +36,9 @@ def train(request: TrainRequest, report: Callable[[int, int, dict[str, float]], 
 
     report: called after every step with the step, the last step, and numbers.
     Returns: the last validation, by name.
-    Raises: CheckpointError: resumed with another recipe, or a run is there already. UsageError: not two kinds of
-        teachers. DatasetError, InputError, BundleError: something cannot be read. KeyboardInterrupt: SIGINT or SIGTERM
-        came; a checkpoint was written.
+    Raises: CheckpointError: resumed with another recipe or other material, or a run is there already. UsageError: not
+        two kinds of teachers. DatasetError, InputError, BundleError: something cannot be read. KeyboardInterrupt:
+        SIGINT or SIGTERM came; a checkpoint was written.
     """
     recipe, path = chosen(request), request.folder / FILE_NAME
     faces, feelings = teachers(request)
@@ -45,6 +48,7 @@ def train(request: TrainRequest, report: Callable[[int, int, dict[str, float]], 
     if path.exists():
         restore(run, recipe, path)
     found = gather(request.datasets, faces, request.sounds, None, request.rest_minutes, request.threads)
+    require_material(made_of(request, recipe, found.about), request.folder / "material.json")
     feeling = partial(run_whole, EmotionTrack(Net(feelings), as_heard=True))
     speech = speech_table(found.recordings, feeling, request.folder / "speech")
     make = partial(make_clip, speech, recipe.clips, recipe.feature, recipe.seed)
@@ -53,6 +57,35 @@ def train(request: TrainRequest, report: Callable[[int, int, dict[str, float]], 
     about = found.about | {"teachers": [*faces, feelings.name]}
     learn(run, recipe, Material(clips, heard, about), request.folder, report)
     return run.validated
+
+
+def made_of(request: TrainRequest, recipe: SmallRecipe, about: Mapping[str, Any]) -> dict[str, Any]:
+    """What the clips of a run follow from: the data, the teachers, and how clips are drawn."""
+    return {
+        "data": about["data"],
+        "datasets": [_hash(folder / "manifest.json") for folder in request.datasets],
+        "teachers": {name: load_bundle(name).sha256 for name in request.teachers},
+        "seed": recipe.seed,
+        "feature": recipe.feature.to_json(),
+        "clips": asdict(recipe.clips),
+    }
+
+
+def require_material(material: Mapping[str, Any], path: Path) -> None:
+    """Note what clips are made of, or compare it with the note of those that lie there already.
+
+    Raises: CheckpointError: they were made of something else; it names everything that differs.
+    """
+    now = json.loads(json.dumps(material))
+    if path.exists():
+        require_same(differences(json.loads(path.read_text(encoding="utf-8")), now, "material"), path)
+        return
+    with atomic_write(path, "w") as file:
+        json.dump(now, file, indent=1)
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def chosen(request: TrainRequest) -> SmallRecipe:
