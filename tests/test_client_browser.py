@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import subprocess
@@ -23,7 +24,7 @@ from voxface.server.pages import FOLDER
 WEB = ROOT / "web"
 JAW = voxface.ARKIT.index("jawOpen")
 DELAY_S = 0.6  # more than a busy machine needs: what is shown then depends on the clock alone
-WATCHED_S = 2.5  # of the recording
+WATCHED_S = 2.2  # of the recording
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +48,8 @@ def found(clip: FaceClip, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     with served() as (process, port):
         plan = {
             "url": f"http://127.0.0.1:{port}/", "chromium": browser, "sound": str(SAMPLE), "stop": process.pid,
-            "microphone": str(_wav(folder / "speech.wav")), "seconds": WATCHED_S, "picture_s": loudest_s, "delay_s": DELAY_S,
-             "picture": str(folder / "page.png"),
+            "microphone": str(_wav(folder / "speech.wav")), "seconds": WATCHED_S, "picture_s": loudest_s,
+            "delay_s": DELAY_S, "picture": str(folder / "page.png"),
         }  # fmt: skip
         (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
         done = subprocess.run(
@@ -86,7 +87,7 @@ def test_the_mouth_moves_with_the_sound(found: dict[str, Any], clip: FaceClip) -
 
 
 def test_all_channels_have_names_and_the_latency_is_told(found: dict[str, Any]) -> None:
-    """The 52 in their order; sound to face takes at least what the server declares for its look-ahead and less than the delay."""
+    """The 52 in their order; from sound to face takes some time, and the page says what was declared."""
     assert tuple(found["names"]) == voxface.ARKIT
     latency = found["speech"]["latency"]
     assert 0 < latency["measured"] < 2
@@ -95,19 +96,22 @@ def test_all_channels_have_names_and_the_latency_is_told(found: dict[str, Any]) 
 
 
 def test_an_interrupt_brings_the_mouth_to_rest(found: dict[str, Any]) -> None:
-    """The mouth was open; 150 ms of the audio clock behind the server's answer it is shut, and it stays so."""
+    """The mouth was open; 150 ms of the audio clock behind the server's answer it is shut, and
+    it stays so, also when sound that was on its way at the interrupt would be due."""
     stop = found["interrupt"]
     now, jaw = np.array(stop["seen"]).T
-    assert jaw[0] > 0.05
+    assert jaw[0] > 0.03
     after = jaw[now > stop["answered"] + 0.15]
     assert len(after) > 2
     assert after.max() < 0.03
 
 
 def test_a_microphone_moves_it_too_and_a_dead_server_leaves_it_at_rest(found: dict[str, Any]) -> None:
-    """getUserMedia's stream opens the mouth; when the server is killed the face goes to rest and the page says so."""
+    """getUserMedia's stream opens the mouth, also after a broken connection; when the server is killed the face goes to
+    rest and the page is told."""
     assert found["microphone"]
-    assert "again in" in found["gone"]
+    assert found["again"]
+    assert found["gone"] >= 0.5  # seconds until it tries again
 
 
 def test_the_page_asks_nobody_else_and_complains_only_of_the_dead_server(found: dict[str, Any]) -> None:
@@ -117,11 +121,12 @@ def test_the_page_asks_nobody_else_and_complains_only_of_the_dead_server(found: 
 
 
 def test_the_module_is_small_and_served_as_it_ships() -> None:
-    """Without a token, by exact name, with the type that browsers demand; below 8 kB packed as the web packs it."""
+    """Without a token, by exact name, with the type that browsers demand; below 5 kB packed as the web packs it."""
     with serving(token="secret") as port:
         script = ask(port, "/client/voxface.js")
         assert (script.status, script.headers["content-type"]) == (200, "text/javascript; charset=utf-8")
         assert script.body == (FOLDER / "voxface.js").read_bytes()
+        assert len(gzip.compress(script.body)) < 5_000
         assert ask(port, "/client/").status == 200
         for wrong in ("/client/../app.py", "/client/%2e%2e/app.py", "/client/voxface", "/client/voxface.js/"):
             assert ask(port, wrong).status in (401, 404)

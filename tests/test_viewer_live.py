@@ -173,7 +173,7 @@ def test_the_page_shows_them(tmp_path: Path) -> None:
     assert found["open"][1] < found["shut"][1] - 15, found
     assert found["line"].startswith("voxface · ")
     assert " fps · jitter " in found["line"]
-    assert " ms old · " in found["line"]
+    assert " · age " in found["line"]
     assert found["hidden"]
     assert [text for text in found["complaints"] if "ERR_" not in text] == []
 

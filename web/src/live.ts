@@ -62,7 +62,7 @@ export class Live {
       const odd = timing?.ignored ? ` ${timing.ignored} packets were none of Live Link.` : "";
       return `Nothing comes at ${where}. Send: voxface live --to livelink://${where}${odd}`;
     }
-    const age = timing.age_ms === null ? "" : ` · ${timing.age_ms.toFixed(0)} ms old`;
+    const age = timing.age_ms === null ? "" : ` · age ${timing.age_ms.toFixed(0)} ms`;
     return `${timing.subject} · ${timing.fps.toFixed(1)} fps · jitter ${timing.jitter_ms.toFixed(1)} ms${age} · ${timing.lost} lost`;
   }
 

@@ -29,6 +29,11 @@ await page.addInitScript(() => {
     window.begun = this.context.currentTime;
     return start.apply(this, rest);
   };
+  const { send } = WebSocket.prototype;
+  WebSocket.prototype.send = function (data) {
+    window.socket = this;
+    return send.call(this, data);
+  };
   window.seen = [];
   setInterval(() => {
     const { context, voice } = window;
@@ -43,32 +48,40 @@ try {
   await page.setInputFiles("#file", plan.sound);
   await wait(() => window.begun !== undefined);
   await wait((seconds) => context.currentTime > begun + seconds, plan.picture_s + plan.delay_s);
-  if (plan.picture) await page.screenshot({ path: plan.picture });
+  await page.screenshot({ path: plan.picture });
   await wait((seconds) => context.currentTime > begun + seconds, plan.seconds + plan.delay_s);
   found.speech = await page.evaluate(() => ({ begun, seen, latency: voice.latency, rate: context.sampleRate }));
   found.names = await page.evaluate(() => voice.names);
   found.said = await page.textContent("#said");
 
-  await wait(() => voice.weights().get("jawOpen") > 0.12);
+  await wait(() => voice.weights().get("jawOpen") > 0.07);
   await page.evaluate(() => {
     window.seen = [];
     window.cut = context.currentTime;
     voice.addEventListener("interrupted", () => (window.answered = context.currentTime));
     document.getElementById("interrupt").click();
   });
-  await wait(() => window.answered && context.currentTime > answered + 0.45);
+  await wait((delay) => window.answered && context.currentTime > answered + delay + 0.3, plan.delay_s);
   found.interrupt = await page.evaluate(() => ({ cut, answered, seen }));
 
-  await page.evaluate(() => (window.seen = []));
+  await page.evaluate(() => Object.assign(window, { seen: [], before: voice }));
   await page.click("#microphone");
-  await wait(() => voice.state === "ready" && Math.max(...seen.map(([, jaw]) => jaw)) > 0.05);
+  await wait(() => voice !== before && voice.state === "ready" && Math.max(...seen.map(([, jaw]) => jaw)) > 0.05);
   found.microphone = true;
-  if (plan.stop) {
-    process.kill(plan.stop, "SIGKILL");
-    await wait(() => voice.state === "gone");
-    await wait(() => Math.max(...[...voice.weights().values()]) === 0);
-    found.gone = await page.textContent("#said");
-  }
+
+  await page.evaluate(() => {
+    voice.addEventListener("gone", ({ detail }) => (window.lost = detail.retry_s));
+    socket.close(4000); // as a network that breaks
+  });
+  await wait(() => window.lost && voice.state === "ready");
+  await page.evaluate(() => (window.seen = []));
+  await wait(() => Math.max(...seen.map(([, jaw]) => jaw)) > 0.05);
+  found.again = true;
+
+  await page.evaluate(() => (window.lost = undefined));
+  process.kill(plan.stop, "SIGKILL");
+  await wait(() => window.lost && Math.max(...voice.weights().values()) === 0);
+  found.gone = await page.evaluate(() => window.lost);
 } catch (error) {
   found.failed = String(error.stack ?? error);
   found.page = await page.textContent("#said").catch(String);

@@ -32,7 +32,7 @@ test("the line says how frames come, what to send while none do, and that the se
   const { found, told, say, events } = live();
   assert.match(found.line(), /Nothing comes at 127\.0\.0\.1:11111\. Send: voxface live --to livelink:/);
   say("timing", TIMING);
-  assert.equal(found.line(), "me · 59.9 fps · jitter 2.1 ms · 4 ms old · 1 lost");
+  assert.equal(found.line(), "me · 59.9 fps · jitter 2.1 ms · age 4 ms · 1 lost");
   say("timing", { ...TIMING, age_ms: null });
   assert.equal(found.line(), "me · 59.9 fps · jitter 2.1 ms · 1 lost");
   events.dispatchEvent(new Event("error"));

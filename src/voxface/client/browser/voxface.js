@@ -53,6 +53,7 @@ export class Voice extends EventTarget {
   #marks = /** @type {{t: number, due: number}[]} */ ([]); // from second t of the session on: when that is shown
   #cut = /** @type {{t?: number, first?: number} | null} */ (null); // sound begins anew: where in the session, and when
   #asked = 0; // interrupts without an answer
+  #since = 0; // sound from before the last interrupt may still be on its way to us: seconds of the context's clock
   #map = new Map();
   #lags = /** @type {number[]} */ ([]); // seconds from sound to frame
   #late = 0;
@@ -125,6 +126,7 @@ export class Voice extends EventTarget {
   interrupt() {
     const { gain } = this.output;
     const now = this.#context.currentTime;
+    this.#since = now;
     gain.cancelScheduledValues(now).setValueAtTime(0, now).setValueAtTime(1, now + this.#options.delay);
     if (this.#socket?.readyState !== WebSocket.OPEN) return;
     this.#socket.send('{"type":"interrupt"}');
@@ -165,7 +167,7 @@ export class Voice extends EventTarget {
   #hear({ first, samples }) {
     const socket = this.#socket;
     if (this.state === "gone" && first >= this.#retryAt) this.#connect();
-    if (socket?.readyState !== WebSocket.OPEN) return;
+    if (socket?.readyState !== WebSocket.OPEN || first < this.#since) return;
     if (socket.bufferedAmount > 4 * this.#context.sampleRate) return socket.close(); // 2 s wait: the network is gone
     socket.send(samples);
     if (this.#cut) this.#cut.first ??= first;
