@@ -124,14 +124,9 @@ class IdleMotion:
 
     def start(self) -> MotionState:
         """Before the first sample it was silent."""
-        parts = (self._emphasis.start(), self._blinks.start(), self._gaze.start(), self._head.start())
-        return self._from(PartsState(*parts, self.lead, 0))
-
-    def again(self, state: MotionState) -> MotionState:
-        """Another sound begins, of which row 0 is the next row; blinks, gaze and head go on."""
-        return self._from(state.parts._replace(lead=self.lead))
-
-    def _from(self, parts: PartsState) -> MotionState:
+        parts = PartsState(
+            self._emphasis.start(), self._blinks.start(), self._gaze.start(), self._head.start(), self.lead, 0
+        )
         return MotionState(self._prosody.start(), parts, np.zeros((0, len(self.channels)), np.float32), 0, 0)
 
     def step(self, state: MotionState, samples: Array) -> tuple[MotionState, Array]:

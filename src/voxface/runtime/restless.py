@@ -78,7 +78,7 @@ class Restless:
         self.again(place, motion)
 
     def again(self, place: int, motion: IdleMotion) -> None:
-        """Another sound begins, as IdleMotion.again."""
+        """Another sound begins, of which row 0 is the next row to be drawn; blinks, gaze and head go on."""
         self._lead[place] = motion.lead
 
     def tick(self, places: Array, numbers: Array, sound: Array) -> None:

@@ -86,11 +86,6 @@ class Session:
         emotion = self.track.start() if self.track else None
         return SessionState(self.resampler.start(), self.animator.start(), motion, emotion, self._pacer.start(), 0)
 
-    def again(self, state: SessionState) -> SessionState:
-        """As at the start, but idle motion goes on from where it is."""
-        motion = self.motion.again(state.motion) if self.motion and state.motion else None
-        return self.start()._replace(motion=motion)
-
     def step(self, state: SessionState, samples: Array) -> tuple[SessionState, FaceClip]:
         """Take (n,) float32 samples at rate_hz, any n; give (new state, the frames that are ready, maybe none)."""
         resampler, at_16k = self.resampler.step(state.resampler, samples)
