@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from voxface.errors import VoxfaceError
@@ -16,6 +17,8 @@ if TYPE_CHECKING:  # imported on first use, so that `import voxface` stays light
     from voxface.face.clip import FaceClip
     from voxface.face.rig import ARKIT
     from voxface.runtime.animate import animate
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before it loads, or onnxruntime reports each session to its maker
 
 __version__ = "0.1.0"
 __all__ = ["ARKIT", "FaceClip", "VoxfaceError", "__version__", "animate", "read", "write"]
