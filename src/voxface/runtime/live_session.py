@@ -252,6 +252,7 @@ class LiveSession:
                 self._segments.append(self._rest(self.given, frames))
             if not ended:
                 self._segments.append(Segment(self.given + frames))
+            self._change.notify_all()  # whoever waits in `finish` may have nothing left to wait for
         self._lane.wake(self)
         return self.given
 
