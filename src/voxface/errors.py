@@ -186,7 +186,9 @@ class GoneError(VoxfaceError):
 class ServerError(VoxfaceError):
     """A server refused something; `code` is the one that it told."""
 
-    def __init__(self, message: str, *, code: str = "E-SERVER", hint: str = "", source: str = "") -> None:
+    code = "E-SERVER"
+
+    def __init__(self, message: str, *, code: str = code, hint: str = "", source: str = "") -> None:
         super().__init__(message, hint=hint, source=source)
         self.code = code  # type: ignore[misc]  # elsewhere one per class
 

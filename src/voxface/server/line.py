@@ -242,7 +242,7 @@ class Line(asyncio.BufferedProtocol):
         packed = Frame(opcode, data.encode() if isinstance(data, str) else data).serialize(mask=False)
         if self._full_since is not None or self._queue:
             self._queue.append(_Waiting(self.now(), frames, packed))
-        elif not self._closing:
+        elif not self._closing and not self.transport.is_closing():  # whose caller is gone, asyncio complains of
             self.transport.write(packed)
         self.hall.metrics.bytes_out.inc(len(packed))
 
