@@ -36,6 +36,8 @@ bench: $(VENV)/.all system  ## every benchmark, one after the other
 	$(BIN)/python benchmarks/kill_sweep.py
 	$(BIN)/python -m benchmarks.ray_nodes
 	$(BIN)/python -m benchmarks.live_verb --sound $(DATA)/speech/jfk.flac
+	$(BIN)/python benchmarks/live.py
+	$(BIN)/python -m benchmarks.live_server
 	$(BIN)/python benchmarks/capture.py --face-model $(DATA)/face_landmarker.task $(DATA)/wild_dev/tv_a.mp4 $(DATA)/wild_dev/talk_a.mp4
 
 docs: $(VENV)/.all  ## regenerate docs/cli.md and what the page takes from render/, and say whether they changed
