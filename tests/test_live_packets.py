@@ -134,6 +134,23 @@ def test_timecode_is_the_time_of_day_and_runs_on_with_the_frames() -> None:
     assert len(found[0].device) == 36
 
 
+def test_lost_and_swapped_packets_leave_whole_frames() -> None:
+    """One in twenty is lost, neighbours are swapped: each packet that comes is its whole frame, by itself, and its
+    timecode says where it belongs."""
+    live = LiveLink(60, "a", lambda: 3600.0)
+    frames = [frame(seq, jawOpen=seq / 200, mouthSmileLeft=1 - seq / 200) for seq in range(200)]
+    sent = [live.packets(one)[0] for one in frames]
+    random = np.random.default_rng(5)
+    places = [place for place in range(200) if random.random() > 0.05]
+    places = [place for pair in zip(places[1::2], places[::2], strict=False) for place in pair]
+    come = [livelink.decode(sent[place]) for place in places]
+    back = sorted(zip([one.moment.frame for one in come], places, strict=True))
+    assert [place for _, place in back] == sorted(places)
+    jaw, smile = LIVELINK_UDP.index("jawOpen"), LIVELINK_UDP.index("mouthSmileLeft")
+    values = np.array([one.values for one in come])[:, [jaw, smile]]
+    np.testing.assert_allclose(values, [[place / 200, 1 - place / 200] for place in places], atol=1e-6)
+
+
 def test_timecode_wraps_at_midnight() -> None:
     """24 hours are 0 again, at broken rates too, and the sub-frame stays below 1."""
     assert frame_time(24 * 3600 - Fraction(1, 60), Fraction(60)) == livelink.FrameTime(
