@@ -95,7 +95,7 @@ def _no_plain_file(name: str, mode: int) -> InputError:
 
 def _open_file(file: BinaryIO) -> Handle:
     named = getattr(file, "name", None)
-    name = named if isinstance(named, str) else "audio file object"
+    name = named if isinstance(named, str) else "the sound that was given"
     if hasattr(file, "encoding"):  # a text file
         raise InputError(f"{name} is open as text; open it as bytes (mode 'rb').", source=name)
     try:
