@@ -53,6 +53,6 @@ class Output(ABC):
         """Warn of trouble since the last warning; called by `send` and `keep_alive`, so never in another thread."""
         now_s = self._clock()
         if self._trouble and now_s - self._warned_s >= WARN_EVERY_S:
-            text = f"{self.name}: {self._trouble}; {self.dropped} frames lost so far. It goes on."
+            text = f"{self.name}: {self._trouble}; frames lost so far: {self.dropped}. It goes on."
             self._trouble, self._warned_s = "", now_s
             warnings.warn(InputWarning("W-OUTPUT", text), stacklevel=3)
