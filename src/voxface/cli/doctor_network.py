@@ -35,7 +35,7 @@ def send_pattern(out: Output, url: str, seconds: float) -> None:
     finally:
         output.rest()
         output.close()
-    lines = [f"{output.sent} frames sent, {output.dropped} lost.", *(f"  - {line}" for line in kind.look_for)]
+    lines = [f"frames sent: {output.sent}, lost: {output.dropped}.", *(f"  - {line}" for line in kind.look_for)]
     text = "\n".join(lines)
     if url == "jsonl:-":  # standard output belongs to the frames
         out.say(text)

@@ -124,6 +124,11 @@ class Received:
     ok: bool | None = None
     time_s: float | None = None
 
+    def __str__(self) -> str:
+        loudest = sorted(self.blends.items(), key=lambda item: -abs(item[1]))[:3]
+        said = "".join(f", {name} {value:.2f}" for name, value in loudest)
+        return f"{len(self.blends)} weights{said}" + ", then Apply" * self.apply
+
 
 def decode(data: bytes) -> Received:
     """Read a datagram as the protocol asks: unknown addresses, and arguments too few or of wrong types, are ignored.
