@@ -22,7 +22,8 @@ LONGEST = tuple(
     for name in (
         "capture_runs", "training_processes", "viewer_browser", "capture_kills", "ray", "capture_long", "faults_audio",
         "container", "ray_serve", "faults_audio_sources", "synth", "capture_real", "client_browser", "doctor", "cli",
-        "server_faults", "viewer_live", "faults_model", "training", "evaluate_verb", "cli_live", "joint_training", "training_table", "places", "train_verb", "synth_labels", "head", "quality_real",
+        "server_faults", "viewer_live", "faults_model", "training", "evaluate_verb", "cli_live", "joint_training",
+        "training_table", "places", "train_verb", "synth_labels", "head", "quality_real",
     )
 )  # fmt: skip
 """Files of tests that take longest, the longest first."""
