@@ -57,7 +57,7 @@ def part(name: str, data: bytes) -> bytes:
 @pytest.mark.parametrize("format", MEDIA_TYPES)
 def test_a_recording_gives_the_clip_of_the_command_line(port: int, tmp_path: Path, format: str) -> None:
     """The same file and the same wishes: the clip that `voxface animate` writes, in every format."""
-    job = Job(30, "live", "mix", None, False, None, format, None, 0.8, False, 1, emotion="happy=0.5")
+    job = Job(fps=30, bundle="live", channel="mix", format=format, intensity=0.8, threads=1, emotion="happy=0.5")
     one(str(SAMPLE), str(tmp_path / "ours"), job)
     reply = post(port, SAMPLE.read_bytes(), f"format={format}&fps=30&intensity=0.8&emotion=happy%3D0.5")
     assert (reply.status, reply.headers["content-type"]) == (200, MEDIA_TYPES[format])

@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from voxface.runtime.polish import Polish
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """What is done to every input; plain values, so that it travels to worker processes."""
 
     fps: float
     bundle: str
     channel: str
-    raw: str | None
-    strict: bool
-    max_duration_s: float | None
-    format: str | None
-    gains: str | None
-    intensity: float
-    mouth_only: bool
-    threads: int | None
+    raw: str | None = None
+    strict: bool = False
+    max_duration_s: float | None = None
+    format: str | None = None
+    gains: str | None = None
+    intensity: float = 1.0
+    mouth_only: bool = False
+    threads: int | None = None
     no_idle: bool = False
     idle_seed: int | None = None
     audio_track: int = 0
@@ -121,9 +121,11 @@ def animate(
     """Animate speech: 52 blendshapes and head pose."""
     with running(quiet, verbose, debug, json) as out:
         job = Job(
-            fps, bundle, channel, raw, strict, max_duration, format, gains, intensity, mouth_only,
-            threads if threads else (1 if jobs > 1 else None), no_idle, idle_seed, audio_track,
-            emotion, emotion_mix, emotion_strength, no_emotion, expressions,
+            fps=fps, bundle=bundle, channel=channel, audio_track=audio_track, raw=raw, strict=strict,
+            max_duration_s=max_duration, format=format, gains=gains, intensity=intensity, mouth_only=mouth_only,
+            threads=threads if threads else (1 if jobs > 1 else None), no_idle=no_idle, idle_seed=idle_seed,
+            emotion=emotion, emotion_mix=emotion_mix, emotion_strength=emotion_strength, no_emotion=no_emotion,
+            expressions=expressions,
         )  # fmt: skip
         if output == "-" and out.json:
             raise UsageError("--json and -o - would both write to standard output.", hint="Give a file with -o.")

@@ -83,8 +83,9 @@ def live(
         targets = to or []
         _check(out, input, targets, fps, play, offset_ms, duration)
         job = Job(
-            fps, bundle, channel or ("1" if input == "-" else "mix"), raw, False, None, None, gains, intensity,
-            mouth_only, 1, no_idle, None, 0, emotion, 0.0, 1.0, no_emotion,
+            fps=fps, bundle=bundle, channel=channel or ("1" if input == "-" else "mix"), raw=raw, gains=gains,
+            intensity=intensity, mouth_only=mouth_only, threads=1, no_idle=no_idle, emotion=emotion,
+            no_emotion=no_emotion,
         )  # fmt: skip
         stopped = _run(out, input, targets, job, device, play, offset_ms / 1000, duration)
     if stopped:

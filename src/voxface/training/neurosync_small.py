@@ -6,7 +6,6 @@ frames; its teachers heard the clean recordings. small_net.py has the recipe, sm
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
@@ -16,7 +15,7 @@ from typing import Any
 
 from voxface.bundle import Bundle, load_bundle
 from voxface.errors import CheckpointError, UsageError
-from voxface.files import atomic_write
+from voxface.files import atomic_write, sha256_hex
 from voxface.runtime.emotion import EmotionTrack
 from voxface.runtime.net import Net
 from voxface.stream import run_whole
@@ -63,7 +62,7 @@ def made_of(request: TrainRequest, recipe: SmallRecipe, about: Mapping[str, Any]
     """What the clips of a run follow from: the data, the teachers, and how clips are drawn."""
     return {
         "data": about["data"],
-        "datasets": [_hash(folder / "manifest.json") for folder in request.datasets],
+        "datasets": [sha256_hex(folder / "manifest.json") for folder in request.datasets],
         "teachers": {name: load_bundle(name).sha256 for name in request.teachers},
         "seed": recipe.seed,
         "feature": recipe.feature.to_json(),
@@ -82,10 +81,6 @@ def require_material(material: Mapping[str, Any], path: Path) -> None:
         return
     with atomic_write(path, "w") as file:
         json.dump(now, file, indent=1)
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def chosen(request: TrainRequest) -> SmallRecipe:

@@ -69,12 +69,8 @@ class SmallRecipe:
     def from_json(cls, value: Mapping[str, Any]) -> SmallRecipe:
         """Read what stands in a checkpoint. Raises: CheckpointError: of another version, or not this recipe."""
         try:
-            clips: dict[str, Any] = {
-                name: tuple(of) if isinstance(of, list) else of for name, of in value["clips"].items()
-            }
-            disturb: dict[str, Any] = {
-                name: tuple(of) if isinstance(of, list) else of for name, of in clips.pop("disturb").items()
-            }
+            clips = _with_tuples(value["clips"])
+            disturb = _with_tuples(clips.pop("disturb"))
             parts = {
                 "net": TransformerConfig(**value["net"]),
                 "window": WindowSpec(**value["window"]),
@@ -86,6 +82,11 @@ class SmallRecipe:
             raise CheckpointError(
                 f"the recipe in the checkpoint cannot be read: {error!r}.", hint="Train again with this version."
             ) from error
+
+
+def _with_tuples(table: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON knows lists only; ranges are tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
 
 
 def small_terms(
