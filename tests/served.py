@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from socket import socket as Socket
 from typing import Any
 
 import numpy as np
+import uvicorn
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -25,6 +27,7 @@ from voxface.server.listen import open_socket, server_of
 from voxface.server.settings import Settings
 
 PATIENCE = 60.0  # seconds: what takes longer is broken
+RATE = 16_000
 PROGRAM = [sys.executable, "-m", "voxface.cli.main", "serve", "--port", "0"]
 
 
@@ -34,7 +37,13 @@ def serving(worker: Any = None, tell: Callable[[str], None] = lambda line: None,
     settings = Settings(port=0, **{"linger_s": 0.05, "bundles": (), **limits})
     wire = open_socket(settings.host, 0)
     hall = Hall(settings, tell)
-    server = server_of(build_app(hall, worker), hall)
+    with running(server_of(build_app(hall, worker), hall), wire) as port:
+        yield port
+
+
+@contextmanager
+def running(server: uvicorn.Server, wire: Socket) -> Iterator[int]:
+    """The port of a server that listens on a thread, ready; at the end it must have ended, too."""
     thread = threading.Thread(target=server.run, kwargs={"sockets": [wire]})
     thread.start()
     try:
@@ -44,6 +53,13 @@ def serving(worker: Any = None, tell: Callable[[str], None] = lambda line: None,
         thread.join(PATIENCE)
         wire.close()
     assert not thread.is_alive()
+
+
+def tone(hertz: float, seconds: float = 0.7) -> np.ndarray:
+    """A tone with overtones at RATE that comes and goes, so that its face moves."""
+    t = np.arange(int(seconds * RATE)) / RATE
+    voice = sum(np.sin(2 * np.pi * hertz * k * t) / k for k in range(1, 6))
+    return (0.2 * voice * np.sin(2 * np.pi * 1.5 * t) ** 2).astype(np.float32)
 
 
 @contextmanager

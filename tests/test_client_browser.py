@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import shutil
 import subprocess
 import wave
 from pathlib import Path
@@ -14,14 +13,14 @@ import numpy as np
 import pytest
 
 import voxface
-from tests.conftest import ROOT, SAMPLE
+from tests.browser import WEB, chromium
+from tests.conftest import SAMPLE
 from tests.served import served, serving
 from tests.viewers import ask
 from voxface.audio.decode import read_audio
 from voxface.face.clip import FaceClip
 from voxface.server.pages import FOLDER
 
-WEB = ROOT / "web"
 JAW = voxface.ARKIT.index("jawOpen")
 DELAY_S = 0.6  # more than a busy machine needs: what is shown then depends on the clock alone
 WATCHED_S = 2.2  # of the recording
@@ -35,14 +34,7 @@ def clip() -> FaceClip:
 @pytest.fixture(scope="module")
 def found(clip: FaceClip, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the page showed: a recording, an interrupt, a microphone, and a server that dies."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    for there, what in (
-        (browser, "Chromium (tools/system-packages.sh)"),
-        (shutil.which("node"), "node"),
-        ((WEB / "node_modules" / "playwright-core").is_dir(), "playwright-core (npm ci in web/)"),
-    ):
-        if not there:
-            pytest.skip(f"the module for browsers is not tried: {what} is missing")
+    browser = chromium("the module for browsers is not tried")
     folder = tmp_path_factory.mktemp("client")
     loudest_s = float(clip.weights[: int(WATCHED_S * clip.fps), JAW].argmax() / clip.fps)
     with served() as (process, port):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,7 +15,7 @@ pytest.importorskip("uvicorn", reason="the server needs: pip install 'voxface[se
 import uvicorn
 from websockets.exceptions import InvalidStatus
 
-from tests.served import PATIENCE, listen, say, session, until_ready
+from tests.served import PATIENCE, listen, running, say, session
 from tests.viewers import ask
 from voxface import animate
 from voxface.live.wire import MOST_BYTES, Done, End, Hello, Interrupt, Interrupted, sample_bytes, text_of
@@ -40,16 +39,8 @@ def behind(**limits: Any) -> Iterator[int]:
         lifespan="on",
         log_config=None,  # type: ignore[arg-type]
     )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [wire]})
-    thread.start()
-    try:
-        yield until_ready(wire.getsockname()[1])
-    finally:
-        server.should_exit = True
-        thread.join(PATIENCE)
-        wire.close()
-    assert not thread.is_alive()
+    with running(uvicorn.Server(config), wire) as port:
+        yield port
 
 
 def tone(hz: float, seconds: float = 1.0) -> np.ndarray:

@@ -16,21 +16,13 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from tests.served import PATIENCE, listen, say, served, serving, session
+from tests.served import PATIENCE, RATE, listen, say, served, serving, session, tone
 from tests.viewers import ask, raw
 from voxface.live.wire import End, Hello, Interrupt, Interrupted, Problem, Ready, parse, sample_bytes, text_of
 from voxface.runtime.animate import animate
 from voxface.server.bucket import Bucket, Callers, network_of
 
 AT_ONCE = Hello(fps=30, bundle="live", lead_s=60.0)
-RATE = 16_000
-
-
-def tone(hertz: float, seconds: float = 0.7) -> np.ndarray:
-    """A tone with overtones that comes and goes, so that its face moves."""
-    t = np.arange(int(seconds * RATE)) / RATE
-    voice = sum(np.sin(2 * np.pi * hertz * k * t) / k for k in range(1, 6))
-    return (0.2 * voice * np.sin(2 * np.pi * 1.5 * t) ** 2).astype(np.float32)
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ from tests.attackers import (
     upgraded,
 )  # fmt: skip
 from tests.conftest import SAMPLE
-from tests.served import PATIENCE, say, session
+from tests.served import PATIENCE, RATE, say, session, tone
 from tests.viewers import ask
 from voxface.bundle import load_bundle
 from voxface.errors import VoxfaceError
@@ -40,16 +40,8 @@ from voxface.live.wire import Hello
 from voxface.runtime.animate import animate
 from voxface.server.listen import address_of, open_socket
 
-RATE = 16_000
 AT_ONCE = Hello(fps=30, bundle="live", lead_s=60.0)
 CALLERS, PLACES = 20, 40
-
-
-def tone(hertz: float, seconds: float = 0.7) -> np.ndarray:
-    """A tone with overtones that comes and goes, so that its face moves."""
-    t = np.arange(int(seconds * RATE)) / RATE
-    voice = sum(np.sin(2 * np.pi * hertz * k * t) / k for k in range(1, 6))
-    return (0.2 * voice * np.sin(2 * np.pi * 1.5 * t) ** 2).astype(np.float32)
 
 
 TONES = [tone(100 * 1.12**step) for step in range(CALLERS)]

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.conftest import ROOT, SAMPLE
+from tests.browser import WEB, chromium
+from tests.conftest import SAMPLE
 from tests.viewers import ended, viewing
 from voxface.export.formats import write
 from voxface.face.clip import FaceClip
@@ -21,8 +22,6 @@ from voxface.face.gap import rig_gap
 from voxface.head.shipped import HEAD_FILE
 from voxface.runtime.animate import animate
 from voxface.runtime.polish import load_polish
-
-WEB = ROOT / "web"
 
 
 class Found(dict[str, Any]):
@@ -43,14 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def found(folder: Path) -> Found:
     """What the walk found: `voxface view` on speech and a clip of half its strength, in headless Chromium."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    for there, what in (
-        (browser, "Chromium (tools/system-packages.sh)"),
-        (shutil.which("node"), "node"),
-        ((WEB / "node_modules" / "playwright-core").is_dir(), "playwright-core (npm ci in web/)"),
-    ):
-        if not there:
-            pytest.skip(f"the viewer is not tried in a browser: {what} is missing")
+    browser = chromium("the viewer is not tried in a browser")
     clip = animate(SAMPLE)
     drops = _files(clip, folder)
     gap = rig_gap(clip.weights, clip.channels)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.conftest import ROOT
+from tests.browser import WEB, chromium
 from tests.test_faults_audio import run_program
 from tests.viewers import ask, ended, serving, viewing
 from voxface.errors import OutputError, UsageError
@@ -32,7 +31,6 @@ from voxface.live.outputs import open_output
 from voxface.viewer.live import LiveFeed
 from voxface.viewer.session import Session
 
-WEB = ROOT / "web"
 NOON_S, FPS = 43_200.0, 60
 
 
@@ -149,9 +147,7 @@ def test_a_wrong_place_is_one_sentence(tmp_path: Path) -> None:
 def test_the_page_shows_them(tmp_path: Path) -> None:
     """In Chromium the head follows packets of our own output: the mouth opens in pixels, the line tells rate and age;
     the desk is away; when the viewer ends the page says so."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not (browser and shutil.which("node") and (WEB / "node_modules" / "playwright-core").is_dir()):
-        pytest.skip("the page is not tried: Chromium, node or playwright-core is missing")
+    browser = chromium("the page is not tried")
     with viewing("--live", "0", "--no-browser", "--port", "0", cwd=tmp_path) as (process, port):
         where = ask(port, "/api/session").json["live"]["where"]
         plan = {"url": f"http://127.0.0.1:{port}/", "chromium": browser, "size": {"width": 480, "height": 400}}
