@@ -2,8 +2,8 @@
 
     python benchmarks/animate.py [--rounds 15] [--bundle default]
 
-10 s of speech as 16 kHz and 48 kHz WAV: file in, clip out, and written as Live Link CSV; one live step of 10 ms;
-idle motion by itself; `voxface animate` from a cold start. Process CPU time with wall time beside it.
+10 s of speech as 16 kHz and 48 kHz WAV: file in, clip out, with and without emotion, and written as Live Link CSV; one
+live step of 10 ms; idle motion by itself; `voxface animate` from a cold start. Process CPU time and wall time.
 """
 
 from __future__ import annotations
@@ -110,6 +110,12 @@ def main() -> None:
                     lambda p=path, t=threads: voxface.animate(p, bundle=options.bundle, threads=t), options.rounds
                 )  # type: ignore[misc]
                 print(f"| {label} | {cpu:.1f} ms | {wall:.1f} ms | {FIELD_MARK_MS:.0f} ms |")
+            cpu, wall = measure(
+                lambda p=path: voxface.animate(p, bundle=options.bundle, emotion=None),  # type: ignore[misc]
+                options.rounds,
+            )
+            label = f"{rate_hz // 1000} kHz WAV -> clip, default thread(s), no emotion"
+            print(f"| {label} | {cpu:.1f} ms | {wall:.1f} ms | {FIELD_MARK_MS:.0f} ms |")
             cpu, wall = measure(
                 lambda p=path: voxface.write(voxface.animate(p, bundle=options.bundle), folder / "x.csv"),  # type: ignore[misc]
                 options.rounds,

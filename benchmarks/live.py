@@ -7,7 +7,8 @@ as the engine says that some are ready. A frame is late by how long after its de
 shows, the declared latency, and the packet that its last sample came in. Below 0 it was early: what is declared is the
 worst moment of a packet. "breaks" is where more than 1 % of the frames are later than 33 ms; the first
 1.5 s do not count: the voices begin within 1 s. CPU is that of the whole process, of which "feeding" is this program's
-own pushing and pulling. Python changes threads every 0.1 ms here (--switch), as a server should let it.
+own pushing and pulling. Python changes threads every 0.1 ms here (--switch); by itself, and in `voxface serve`, it
+does so every 5 ms.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from voxface.audio.container import audio_blocks
+from voxface.audio.decode import read_audio
 from voxface.audio.resample import Resampler
 from voxface.runtime import choir
 from voxface.runtime.ears import Ears
@@ -80,22 +81,13 @@ class Clocks:
 
 def run(engine: Engine, count: int, seconds: float, packet: int, options: argparse.Namespace) -> Found:
     """So many voices for so long; a packet has `packet` samples."""
-    idle, emotion = (Idle(), Feeling()) if not options.mouth_only else (None, None)
     news: deque[int] = deque()
-    sessions: list[LiveSession] = []
-    for number in range(count):
-        parts = sessions[0].parts if sessions else None
-        sessions.append(
-            LiveSession(engine, options.rate, options.fps, idle=idle, emotion=emotion, parts=parts,
-                        notify=lambda number=number: news.append(number))  # type: ignore[misc]
-        )  # fmt: skip
+    sessions = opened(engine, count, news, options)
     random = np.random.default_rng(count)
     period, phase = packet / options.rate, np.sort(random.random(count))  # when in a turn it pushes
     begins = random.integers(0, round(BEGIN_S / period), count)  # in which turn it begins
     sound, at = options.sound, random.integers(0, len(options.sound), count)
-    period_late = period + sessions[0].latency_ms / 1000
     pulled: list[tuple[float, int, int, int]] = []
-    rate = float(exact_rate(options.fps))
 
     def pull() -> None:
         while news:
@@ -126,12 +118,13 @@ def run(engine: Engine, count: int, seconds: float, packet: int, options: argpar
     for _ in range(300):
         time.sleep(0.001)
         pull()
+    rate, latency_s = float(exact_rate(options.fps)), sessions[0].latency_ms / 1000
     late = []
     for when, number, first, frames in pulled:
         shown = (first + np.arange(frames)) / rate
-        declared = start + (begins[number] + phase[number]) * period + period_late
+        declared = start + (begins[number] + phase[number] + 1) * period + latency_s
         late.append((when - declared - shown)[shown + begins[number] * period > SETTLE_S])
-    heard_s = (round(seconds / period) - begins) * period - sessions[0].latency_ms / 1000
+    heard_s = (round(seconds / period) - begins) * period - latency_s
     missing = sum(max(0, int(s * rate - 2) - session.given) for s, session in zip(heard_s, sessions, strict=True))
     for session in sessions:
         session.close()
@@ -140,6 +133,19 @@ def run(engine: Engine, count: int, seconds: float, packet: int, options: argpar
     elsewhere = steps["nets"] if options.threads > 1 else 0  # but for that of emotions
     steps["gathering, handing out"] = max(0, lanes / done - sum(steps.values()) + elsewhere)
     return Found(np.concatenate(late), missing, total / wall, steps | {"feeding": own / done})
+
+
+def opened(engine: Engine, count: int, news: deque[int], options: argparse.Namespace) -> list[LiveSession]:
+    """Sessions that put their number into `news` when frames are ready."""
+    idle, emotion = (Idle(), Feeling()) if not options.mouth_only else (None, None)
+    sessions: list[LiveSession] = []
+    for number in range(count):
+        parts = sessions[0].parts if sessions else None
+        sessions.append(
+            LiveSession(engine, options.rate, options.fps, idle=idle, emotion=emotion, parts=parts,
+                        notify=lambda number=number: news.append(number))  # type: ignore[misc]
+        )  # fmt: skip
+    return sessions
 
 
 def lane_time(engine: Engine) -> float:
@@ -169,8 +175,8 @@ def main() -> None:
     parser.add_argument("--switch", type=float, default=0.0001, help="seconds until Python lets another thread run")
     parser.add_argument("--sound", default="../shared/data/speech/jfk.flac")
     options = parser.parse_args()
-    blocks = np.concatenate(list(audio_blocks(options.sound))).mean(axis=1).astype(np.float32)
-    options.sound = run_whole(Resampler(SAMPLE_RATE_HZ, options.rate), blocks)
+    samples, rate_hz = read_audio(options.sound)
+    options.sound = run_whole(Resampler(rate_hz, options.rate), samples)
     sys.setswitchinterval(options.switch)
     counts = [int(number) for number in options.sessions.split(",")]
     with Engine(options.bundle, options.threads, max(counts), options.deadline_ms) as engine:
