@@ -20,10 +20,11 @@ SAMPLE = ROOT / "src" / "voxface" / "samples" / "hello.flac"
 LONGEST = tuple(
     f"test_{name}.py"
     for name in (
-        "capture_runs", "training_processes", "viewer_browser", "capture_kills", "ray", "capture_long", "faults_audio",
-        "containerfile", "ray_serve", "faults_audio_sources", "synth", "capture_real", "client_browser", "doctor", "cli",
-        "server_faults", "viewer_live", "faults_model", "training", "evaluate_verb", "cli_live", "joint_training",
-        "training_table", "places", "train_verb", "synth_labels", "head", "quality_real",
+        "capture_runs", "training_processes", "viewer_browser", "capture_kills", "ray", "capture_long",
+        "faults_audio", "containerfile", "ray_serve", "faults_audio_sources", "synth", "capture_real",
+        "client_browser", "doctor", "cli", "server_faults", "viewer_live", "faults_model", "training",
+        "evaluate_verb", "cli_live", "joint_training", "training_table", "places", "train_verb",
+        "synth_labels", "head", "quality_real",
     )
 )  # fmt: skip
 """Files of tests that take longest, the longest first."""

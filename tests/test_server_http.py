@@ -86,6 +86,9 @@ BAD: dict[str, tuple[bytes, str, str, str]] = {
     "a file as emotion": (wav(), "emotion=/etc/hosts.toml", "", "E-USAGE"),
     "a file in disguise": (wav(), "emotion=happy%3D1/../track.json/", "", "E-USAGE"),
     "an unknown emotion": (wav(), "emotion=hungry%3D1", "", "E-USAGE"),
+    "too much of an emotion": (wav(), "emotion=happy%3D3", "", "E-USAGE"),
+    "no emotion": (wav(), "emotion=happy", "", "E-USAGE"),
+    "too much of everything": (wav(), "intensity=11", "", "E-USAGE"),
     "a channel that is not there": (wav(), "channel=7", "", "E-"),
     "two files": (part("a", wav()) + part("b", wav()) + b"--x--\r\n", "", FORM, "E-HTTP-BAD-REQUEST"),
     "ten thousand files": (part("a", b"x") * 10_000 + b"--x--\r\n", "", FORM, "E-HTTP-BAD-REQUEST"),
@@ -97,13 +100,16 @@ BAD: dict[str, tuple[bytes, str, str, str]] = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_what_cannot_be_animated_is_one_problem(port: int, name: str) -> None:
-    """A body or a wish that makes no sense: 400 as RFC 9457 has it, with a code of ours, and no words of Python's."""
+    """A body or a wish that makes no sense: 400 as RFC 9457 has it, with a code of ours, and no words of
+    Python's or of the command line's."""
     body, query, kind, code = BAD[name]
     reply = post(port, body, query, **({"Content_Type": kind} if kind else {}))
     assert (reply.status, reply.headers["content-type"]) == (400, "application/problem+json")
     assert reply.code.startswith(code)
     assert {"type", "title", "status", "detail"} <= set(reply.json)
-    assert "object" not in reply.json["detail"]
+    text = reply.json["detail"] + reply.json.get("hint", "")
+    assert "object" not in text
+    assert "--" not in text
 
 
 def test_bundles_are_names_not_places(port: int) -> None:

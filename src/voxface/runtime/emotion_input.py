@@ -54,10 +54,12 @@ def wanted(emotion: str | Path | Mapping[str, float]) -> Wanted:
     Raises: UsageError: an unknown emotion, a number outside 0 to 1. InputError: the track cannot be read.
     """
     if isinstance(emotion, Mapping):
-        return _keys([{"at": 0.0, **emotion}], "the emotion")
+        return _keys([{"at": 0.0, **emotion}], _GIVEN)
     text = str(emotion)
     if isinstance(emotion, Path) or Path(text).suffix.lower() in TRACKS:
         return load_track(Path(text))
+    if "=" not in text:
+        raise UsageError(f"emotion {text!r} is neither NAME=NUMBER nor a .csv, .json or .toml track.", hint=_LIKE)
     return fixed(text)
 
 
@@ -68,12 +70,11 @@ def fixed(text: str) -> Wanted:
     """
     pairs = [part.partition("=") for part in text.split(",")]
     if not all(name.strip() and number.strip() for name, _, number in pairs):
-        raise UsageError(f"--emotion {text!r} is neither NAME=NUMBER nor a .csv, .json or .toml track.",
-                         hint="Like --emotion happy=0.6,sad=0.2")  # fmt: skip
+        raise UsageError(f"emotion {text!r} is not NAME=NUMBER.", hint=_LIKE)
     names = [name.strip().lower() for name, _, _ in pairs]
     if len(set(names)) < len(names):
-        raise UsageError(f"--emotion {text!r} names an emotion twice.")
-    return _keys([{"at": 0.0, **{name.strip(): number for name, _, number in pairs}}], "--emotion")
+        raise UsageError(f"emotion {text!r} names an emotion twice.")
+    return _keys([{"at": 0.0, **{name.strip(): number for name, _, number in pairs}}], _GIVEN)
 
 
 def load_track(path: Path) -> Wanted:
@@ -99,6 +100,8 @@ def load_track(path: Path) -> Wanted:
     return _keys(keys, str(path))
 
 
+_GIVEN = "the emotion"
+_LIKE = "Write it like happy=0.6,sad=0.2."
 _LOOKS_LIKE = 'CSV: time_s,happy,sad; JSON: [{"at": 0.5, "happy": 0.6}]; TOML: [[emotion]] at = 0.5, happy = 0.6.'
 
 
@@ -125,7 +128,7 @@ def _keys(keys: Iterable[Mapping[str, Any]], where: str) -> Wanted:
     values: list[Array | None] = []
     share: list[float] = []
     for number, key in enumerate(keys, 1):
-        here = f"{where}, key {number}" if where not in ("--emotion", "the emotion") else where
+        here = f"{where}, key {number}" if where != _GIVEN else where
         rest = dict(key)
         time = [rest.pop(name) for name in _TIMES if name in rest]
         if len(time) != 1:
@@ -147,7 +150,8 @@ def _values(key: Mapping[str, Any], here: str) -> Array:
     """(7,); Neutral is what is left of 1, where it is not named."""
     values = np.zeros(len(EMOTIONS))
     for name, number in key.items():
-        values[EMOTIONS.index(_spelled(name, here))] = _number(number, f"{here}: {name}", 0, 1)
+        place = EMOTIONS.index(_spelled(name, here))
+        values[place] = _number(number, f"{here}: {name}", 0, 1)
     if "neutral" not in {str(name).strip().lower() for name in key}:
         values[_NEUTRAL] = max(0.0, 1 - values.sum())
     return values

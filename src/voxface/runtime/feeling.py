@@ -37,9 +37,9 @@ class Feeling:
 
     def __post_init__(self) -> None:
         if not 0 <= self.mix <= 1:
-            raise UsageError(f"--emotion-mix is a share from 0 to 1; got {self.mix}.")
+            raise UsageError(f"emotion-mix is a share from 0 to 1; got {self.mix}.")
         if not 0 <= self.strength <= STRONGEST:
-            raise UsageError(f"--emotion-strength is a factor from 0 to {STRONGEST:g}; got {self.strength}.")
+            raise UsageError(f"emotion-strength is a factor from 0 to {STRONGEST:g}; got {self.strength}.")
 
     def over(self, channels: Sequence[str], polish: Polish | None = None) -> Show:
         """Ready for faces with these columns; where only the mouth moves, it has no expression.

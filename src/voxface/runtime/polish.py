@@ -31,7 +31,7 @@ class Polish:
 
     def __post_init__(self) -> None:
         if not 0 <= self.intensity <= 10:
-            raise UsageError(f"--intensity is a factor from 0 to 10; got {self.intensity}.")
+            raise UsageError(f"intensity is a factor from 0 to 10; got {self.intensity}.")
         for name in [*self.gain, *self.offset]:
             if name not in ARKIT:
                 raise UsageError(f"{name!r} is no ARKit channel.", hint="The names: voxface.ARKIT.")
