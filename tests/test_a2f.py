@@ -315,8 +315,8 @@ def test_callers_who_leave_or_do_not_read_cost_nobody_else_anything() -> None:
         with answers_of(port, begun()) as leaves:
             next(leaves)
             leaves.cancel()
+            until_said(1)
             stay.set()  # or closing would wait for what it still has to send
-        until_said(1)
         with answers_of(port, long) as unread, ThreadPoolExecutor(8) as callers:
             until_said(2)
             found = list(callers.map(lambda tone: weights(call(port, [header(), sound(tone), END])), tones))

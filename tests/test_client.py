@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -132,11 +133,13 @@ def test_a_server_that_refuses_is_an_error_with_its_code(url: str, tmp_path: str
     with pytest.raises(ServerError, match="no bundle") as caught, client.connect(url, bundle="none"):
         pass
     assert caught.value.code == "E-HELLO"
-    with client.connect(url, bundle="live") as stream:
-        stream.end()
-        with pytest.raises(ServerError) as caught:
-            _send_for_ever(stream)
-    assert (caught.value.code, bool(caught.value.hint)) == ("E-ORDER", True)
+    with (
+        serving(bundles=("live",), idle_s=0.3) as port,
+        client.connect(f"ws://127.0.0.1:{port}", bundle="live") as stream,
+        pytest.raises(ServerError) as caught,
+    ):
+        _speak_seldom(stream)
+    assert (caught.value.code, bool(caught.value.hint)) == ("E-LIMIT", True)
     with pytest.raises(ServerError) as caught:
         client.animate(url, io.BytesIO(b"no sound at all"), bundle="live")
     assert caught.value.code == "E-AUDIO-FORMAT"
@@ -144,9 +147,20 @@ def test_a_server_that_refuses_is_an_error_with_its_code(url: str, tmp_path: str
     assert (str(again), again.code) == (str(caught.value), "E-AUDIO-FORMAT")
 
 
-def _send_for_ever(stream: client.Stream) -> None:
+def _speak_seldom(stream: client.Stream) -> None:
     while True:
+        time.sleep(1)
         stream.send(np.zeros(PACKET, np.float32))
+
+
+def test_sound_after_the_end_is_refused_here(url: str) -> None:
+    """The server may have hung up by then, so the client itself says what is wrong."""
+    with client.connect(url, bundle="live") as stream:
+        stream.send(np.zeros(PACKET, np.float32))
+        stream.end()
+        with pytest.raises(UsageError, match="after the end"):
+            stream.send(np.zeros(PACKET, np.float32))
+        assert list(stream)
 
 
 def test_a_token_opens_and_nothing_else_does() -> None:

@@ -53,12 +53,14 @@ class Conversation:
                  not shown yet should not be shown any more
     done:        its last word, or None: how many frames there were, and how many it dropped, because we did not take
                  them in time
+    ended:       whether we have said that no more sound will come
     """
 
     def __init__(self, url: str, hello: Hello, first: str | bytes) -> None:
         self.url, self.hello = url, hello
         self.interrupted: Interrupted | None = None
         self.done: Done | None = None
+        self.ended = False
         said = self._parsed(first)
         if not isinstance(said, Ready):
             raise PacketError(f"{url} answered {said!r:.80} to a hello.", hint="Is it a voxface server?", source=url)
@@ -87,7 +89,12 @@ class Conversation:
         return []
 
     def sound(self, samples: Array) -> Iterator[bytes]:
-        """(n,) samples, float within -1 to 1 or int16, as messages. Raises: UsageError: another shape or type."""
+        """(n,) samples, float within -1 to 1 or int16, as messages.
+
+        Raises: UsageError: another shape or type, or sound after the end.
+        """
+        if self.ended:
+            raise UsageError(f"sound was sent to {self.url} after the end of the stream.", hint="Connect again.")
         samples = np.asarray(samples)
         if samples.ndim != 1 or (samples.dtype.kind != "f" and samples.dtype != np.int16):
             text = f"sound is sent as (n,) float or int16 samples; got {samples.shape} {samples.dtype}."

@@ -39,6 +39,7 @@ class Stream(Conversation):
     def end(self) -> None:
         """No more sound will come; iteration ends behind the last frame."""
         self._say(text_of(End()))
+        self.ended = True
 
     def finish(self) -> list[LiveFrame]:
         """End, and give all the frames that were still to come."""
@@ -103,6 +104,7 @@ class AsyncStream(Conversation):
     async def end(self) -> None:
         """No more sound will come; iteration ends behind the last frame."""
         await self._say(text_of(End()))
+        self.ended = True
 
     async def finish(self) -> list[LiveFrame]:
         """End, and give all the frames that were still to come."""
