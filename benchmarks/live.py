@@ -106,9 +106,9 @@ def run(engine: Engine, count: int, seconds: float, packet: int, options: argpar
         for turn in range(round(seconds / period)):
             for number in np.flatnonzero(begins <= turn).tolist():
                 due = start + (turn + 1 + phase[number]) * period
-                while (wait := due - time.monotonic()) > 0:
+                while due > time.monotonic():
                     pull()
-                    time.sleep(min(wait, 0.001))
+                    time.sleep(0.001)
                 begin = (at[number] + turn * packet) % (len(sound) - packet)
                 sessions[number].push(sound[begin : begin + packet])
             pull()

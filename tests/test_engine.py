@@ -155,7 +155,7 @@ def test_what_breaks_one_round_ends_only_its_sessions(
     """An error inside the engine reaches the sessions it was computing as it is; sessions after it work."""
     session = LiveSession(engine, 16_000)
     with monkeypatch.context() as patched:
-        patched.setattr(engine.lane.choir, "step", lambda *_: 1 / 0)
+        patched.setattr(engine.lane.choir, "begin", lambda *_: 1 / 0)
         session.push(speech[:8_000])
         with pytest.raises(ZeroDivisionError):
             session.finish(20)

@@ -6,11 +6,12 @@ hundred voices cost one call of each library instead of a hundred. tests/test_en
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import lru_cache
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -35,9 +36,22 @@ FACE = len(ARKIT) + len(HEAD) + len(EMOTIONS)
 ENDLESS = np.iinfo(np.int64).max
 _SHOWN = len(ARKIT) + len(HEAD)
 _QUATERNION = slice(_SHOWN - 4, _SHOWN)
-_TOGETHER = 64  # voices in one call of the net: more do not fit into the cache with their states
+_TOGETHER = 64  # voices in one call of a net: more do not fit into the cache with their states
 
 Style = Callable[[Array], Array]
+
+
+class Part(NamedTuple):
+    """Voices whose next rows are computed together, as many of each.
+
+    totals: (voices,) frames that its sound has, or ENDLESS while that is unknown
+    final:  (voices,) bool: these are its last rows; the last is held up to its last frame
+    """
+
+    places: Array
+    rows: int
+    totals: Array
+    final: Array
 
 
 class Choir:
@@ -46,7 +60,7 @@ class Choir:
     Args:
         animator: the opened bundle; see `fits`.
         places: how many voices there may be. Memory is used only for those that there have been.
-        threads: that call the net; with more than 1 they do so while emotion and idle motion are made.
+        threads: that call the nets; with more than 1 they do so while everything else is made.
     """
 
     def __init__(self, animator: Animator, places: int, threads: int = 1) -> None:
@@ -118,46 +132,69 @@ class Choir:
         """Add samples at 16 kHz; returns how many rows are ready."""
         return self._ears.fill(place, samples)
 
-    def step(self, places: Array, count: int, totals: Array, final: Array) -> list[Array]:
-        """Compute the next `count` rows of each of these voices.
+    def begin(self, parts: Sequence[Part]) -> list[Callable[[], list[Array]]]:
+        """Begin to compute the next rows of these voices, each of which is in one part only.
 
-        Args:
-            totals: (voices,) frames that its sound has, or ENDLESS while that is unknown.
-            final: (voices,) bool: these are its last rows; the last is held up to its last frame.
-        Returns: for each voice (n, FACE) float32, the frames that are ready.
+        Returns: for each part what ends it, to be called in this order and before the next step of any of its voices;
+            it gives for each voice (n, FACE) float32, the frames that are ready.
         """
-        heard, rows = self._ears.take(places, count)
-        first = self._row[places]
-        self._row[places] += count
-        given_later = self._net.later(places, rows[0][..., : self._width], self._pool)
+        heard = [self._ears.take(part.places, part.rows) for part in parts]
+        first = [self._row[part.places] for part in parts]
+        ends = [self._step(part, begin, rows) for part, begin, (_, rows) in zip(parts, first, heard, strict=True)]
+        self._move([
+            (part.places, begin, sound) for part, begin, (sound, _) in zip(parts, first, heard, strict=True)
+        ])  # fmt: skip
+        return ends
+
+    def _step(self, part: Part, first: Array, rows: list[Array]) -> Callable[[], list[Array]]:
+        """Begin the nets of a part, whose features are those of rows from row `first` of each voice on."""
+        places = part.places
+        self._row[places] += part.rows
+        given = self._net.later(places, rows[0][..., : self._width], self._pool)
         felt = self._feel(places, rows[-1])
-        self._move(places, first, heard)
-        given = given_later()
-        moved = self._restless.rows(places, first - self._ahead, count)
-        faces = np.concatenate([given, moved, np.zeros_like(given[..., :1])], axis=2)
-        faces = np.take_along_axis(faces, self._from[places][:, None], axis=2)
-        known = np.concatenate([self._last[places][:, None], np.concatenate([faces, felt], axis=2)], axis=1)
-        self._last[places] = known[:, -1]
-        return self._frames(places, known, first - self._ahead, totals, final)
 
-    def _move(self, places: Array, first: Array, heard: Array) -> None:
-        """Draw the idle motion that follows from the ticks among these rows."""
-        windows = sliding_window_view(heard, TICK_HOP, axis=1)[:, ::ROW_HOP]
-        for offset, some in _ticks(first, windows.shape[1], self._moves[places]):
-            self._restless.tick(places[some], (first[some] + offset) // TICK_ROWS, windows[some, offset])
+        def end() -> list[Array]:
+            shown = settled(felt(), ROW_RATE_HZ, self._shown[places][:, None])
+            self._shown[places] = shown[:, -1]
+            moved = self._restless.rows(places, first - self._ahead, part.rows)
+            faces = np.concatenate([given(), moved, np.zeros_like(moved[..., :1])], axis=2)
+            faces = np.take_along_axis(faces, self._from[places][:, None], axis=2)
+            known = np.concatenate([self._last[places][:, None], np.concatenate([faces, shown], axis=2)], axis=1)
+            self._last[places] = known[:, -1]
+            return self._frames(places, known, first - self._ahead, part.totals, part.final)
 
-    def _feel(self, places: Array, rows: Array) -> Array:
-        """(voices, rows, 83) -> (voices, rows, 7): EmotionTrack.follow."""
-        heard = np.broadcast_to(CALM, (*rows.shape[:2], len(EMOTIONS)))
+        return end
+
+    def _move(self, parts: Sequence[tuple[Array, Array, Array]]) -> None:
+        """Draw the idle motion that follows from the ticks among these rows, for all parts together.
+
+        Args: parts: places, the first row of each, (voices, samples) what was heard.
+        """
+        found: list[list[tuple[Array, Array, Array]]] = []
+        for places, first, heard in parts:
+            windows = sliding_window_view(heard, TICK_HOP, axis=1)[:, ::ROW_HOP]
+            found.append([
+                (places[some], (first[some] + offset) // TICK_ROWS, windows[some, offset])
+                for offset, some in _ticks(first, windows.shape[1], self._moves[places])
+            ])  # fmt: skip
+        for ticks in zip_longest(*found):
+            self._restless.tick(*map(_joined, zip(*filter(None, ticks), strict=True)))
+
+    def _feel(self, places: Array, rows: Array) -> Callable[[], Array]:
+        """(voices, rows, 83) -> what gives (voices, rows, 7): what is heard."""
         some = np.flatnonzero(self._feels[places])
         if len(some) == len(places):
-            heard = self._emotion.step(places, rows)
-        elif len(some):
-            heard = heard.copy()
-            heard[some] = self._emotion.step(places[some], rows[some])
-        shown = settled(heard, ROW_RATE_HZ, self._shown[places][:, None])
-        self._shown[places] = shown[:, -1]
-        return shown
+            return self._emotion.later(places, rows, self._pool)
+        heard = np.broadcast_to(CALM, (*rows.shape[:2], len(EMOTIONS))).copy()
+        if not len(some):
+            return lambda: heard
+        found = self._emotion.later(places[some], rows[some], self._pool)
+
+        def felt() -> Array:
+            heard[some] = found()
+            return heard
+
+        return felt
 
     def _frames(self, places: Array, known: Array, first: Array, totals: Array, final: Array) -> list[Array]:
         """Frames from rows, as FramePacer: known[:, 0] is the row before row `first` of each voice's face."""
@@ -219,16 +256,16 @@ class _States:
         for kept, state in zip(self._states, states, strict=True):
             kept[place] = state[0]
 
-    def step(self, places: Array, rows: Array) -> Array:
-        """(voices, n, width) -> (voices, n, channels), and the states move on."""
-        return self.later(places, rows, None)()
-
     def later(self, places: Array, rows: Array, pool: Executor | None) -> Callable[[], Array]:
-        """Begin a step in the pool, if there is one; what comes back waits for its result, or makes it."""
+        """Begin a step of the states in the pool, if there is one.
+
+        Args: rows: (voices, n, width).
+        Returns: what waits for its result, or makes it: (voices, n, channels).
+        """
         parts = [slice(at, at + _TOGETHER) for at in range(0, len(places), _TOGETHER)]
         run: Any = pool.map if pool else map
         found = run(self._run, [places[part] for part in parts], [rows[part] for part in parts])
-        return lambda: np.concatenate(list(found))
+        return lambda: _joined(list(found))
 
     def _run(self, places: Array, rows: Array) -> Array:
         states, found = self.net.step(tuple(kept[places] for kept in self._states), np.ascontiguousarray(rows))
@@ -236,6 +273,10 @@ class _States:
             kept[places] = state
         outputs: list[Array] = [found[out.name] for out in self.net.bundle.outputs]
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=2)
+
+
+def _joined(parts: Sequence[Array]) -> Array:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _ticks(first: Array, count: int, wanted: Array) -> list[tuple[Array, Array]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from voxface.errors import UsageError
 from voxface.runtime.animator import Animator
-from voxface.runtime.choir import ENDLESS, FACE, Choir
+from voxface.runtime.choir import ENDLESS, FACE, Choir, Part
 from voxface.runtime.ears import MOST_ROWS
 from voxface.stream import Array
 from voxface.timebase import ROW_HOP, ROW_RATE_HZ, ROW_WINDOW, frame_count
@@ -140,13 +140,18 @@ class Lane:
                 groups.setdefault(count, []).append(voice)
             elif voice.over:
                 voice.more |= voice.session.put(voice.segment, _NO_FACES, True)
-        for count, some in groups.items():
-            places = np.array([voice.place for voice in some])
-            totals = np.array([voice.total for voice in some])
-            final = np.array([voice.over and voice.ready <= count for voice in some])
-            found = self.choir.step(places, count, totals, final)
-            for voice, faces, last in zip(some, found, final.tolist(), strict=True):
-                voice.ready -= count
+        parts = [
+            Part(
+                np.array([voice.place for voice in some]),
+                count,
+                np.array([voice.total for voice in some]),
+                np.array([voice.over and voice.ready <= count for voice in some]),
+            )
+            for count, some in groups.items()
+        ]
+        for some, part, end in zip(groups.values(), parts, self.choir.begin(parts), strict=True):
+            for voice, faces, last in zip(some, end(), part.final.tolist(), strict=True):
+                voice.ready -= part.rows
                 voice.more |= voice.session.put(voice.segment, faces, last)
         with self._change:
             self._due |= {voice.session: None for voice in voices if voice.busy}
