@@ -108,7 +108,7 @@ def test_running_statistics_against_sums_by_hand() -> None:
     rows = np.random.default_rng(3).uniform(-60, 0, (1, 90, 83)).astype(np.float32)
     rows[..., 82] = np.random.default_rng(4).random((1, 90))
     with torch.no_grad():
-        _, _, found, share = net.statistics(torch.from_numpy(rows), *net.start())
+        found, share = net.statistics(torch.from_numpy(rows))
     seen = rows[0]
     mel = (seen[:, :80] + 35) / 45
     keep = np.exp(-1 / 100 / config.memory_s)
@@ -120,6 +120,26 @@ def test_running_statistics_against_sums_by_hand() -> None:
     spread = np.sqrt((weight[:, None] * (mel - mean) ** 2).sum(0) / weight.sum())
     np.testing.assert_allclose(found[0, -1, 108:188], spread, atol=3e-3)
     np.testing.assert_allclose(found[0, -1, 216:296], (weight[:, None] * slow).sum(0) / weight.sum(), atol=1e-4)
+
+
+def test_reading_before_summing_is_reading_the_statistics() -> None:
+    """What the net says, in any pieces, is the softmax of what its layer reads of the statistics."""
+    random = np.random.default_rng(5)
+    net = EmotionNet(EmotionConfig(), NEUTRAL, UNHEARD)
+    for value in (net.read.weight, net.read.bias, net.centre):
+        value.data.copy_(torch.from_numpy(random.normal(0, 0.2, value.shape)))
+    net.scale.copy_(torch.from_numpy(random.uniform(0.5, 2, net.scale.shape)))
+    rows = torch.from_numpy(random.uniform(-60, 0, (2, 120, 83)).astype(np.float32))
+    rows[..., 82] = torch.from_numpy(random.random((2, 120)))
+    with torch.no_grad():
+        found, share = net.statistics(rows)
+        sure = share / (share + net.config.doubt)
+        expected = sure * torch.softmax(net.logits(found), dim=-1) + (1 - sure) * net.calm
+        parts, states = [], net.start(2)
+        for piece in rows.split([1, 50, 7, 62], dim=1):
+            said, *states = net(piece, *states)
+            parts.append(said)
+    np.testing.assert_allclose(torch.cat(parts, dim=1), expected, atol=1e-4)
 
 
 def test_scores_count_every_emotion_the_same(sentences: Path) -> None:

@@ -3,7 +3,8 @@
 How somebody feels lies less in single sounds than in how they vary over a phrase: mean, spread and liveliness of
 spectrum and loudness (K. Scherer, "Vocal communication of emotion", Speech Communication 40, 2003; B. Schuller et al.,
 "The INTERSPEECH 2009 Emotion Challenge" counts such statistics over a whole recording). Here they are sums that forget,
-so that a stream has them too; the state is the sums.
+so that a stream has them too; the state is the sums. The layer is linear, so forward reads means and changes first and
+sums what was read: seven sums in place of two hundred and forty. Only a spread has to be known before it can be read.
 """
 
 from __future__ import annotations
@@ -61,8 +62,9 @@ class EmotionConfig:
 
     @property
     def state_shapes(self) -> tuple[tuple[int, int], ...]:
-        """(rows, width) of each state: the columns of the last rows, and the sums."""
-        return (self.slow, self.columns), (1, self.statistics + 1)
+        """(rows, width) of each state: the columns of the last rows; the sums of what was read of them, of them and
+        their squares, and of voice."""
+        return (self.slow, self.columns), (1, self.emotions + 2 * self.columns + 1)
 
     @property
     def fall(self) -> float:
@@ -109,50 +111,67 @@ class EmotionNet(nn.Module):
 
     def forward(self, rows: Tensor, before: Tensor, sums: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(batch, n, 83) rows and the states -> (batch, n, emotions), new states."""
-        before, sums, statistics, voice = self.statistics(rows, before, sums)
-        said = torch.softmax(self.logits(statistics), dim=-1)
-        sure = voice / (voice + self.config.doubt)
-        return sure * said + (1 - sure) * self.calm, before, sums
+        count, width = self.config.emotions, self.config.columns
+        weight = self.read.weight * self.scale
+        bias = self.read.bias - weight @ self.centre + self.silenced
+        means, spreads, slow, quick = torch.split(weight, [width, width, width, width - MEL_BANDS], dim=1)
+        columns, changes, before = self._heard(rows, before)
+        read = columns @ means.T + changes[0] @ slow.T + changes[1] @ quick.T
+        running = self._forgetting(torch.cat([read, columns, columns * columns], dim=-1), rows, sums)
+        share = running[..., -1:]
+        known = running[..., :-1] / share.clamp_min(_LEAST_VOICE)
+        spread = _spread(known[..., count : count + width], known[..., count + width :])
+        said = torch.softmax(known[..., :count] + spread @ spreads.T + bias, dim=-1)
+        sure = share / (share + self.config.doubt)
+        return sure * said + (1 - sure) * self.calm, before, running[:, -1:]
 
     def logits(self, statistics: Tensor) -> Tensor:
-        """(..., statistics) -> (..., emotions)."""
+        """(..., statistics) -> (..., emotions), before the softmax."""
         out: Tensor = self.read((statistics - self.centre) * self.scale) + self.silenced
         return out
 
-    def statistics(self, rows: Tensor, before: Tensor, sums: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(batch, n, 83) rows and the states -> new states, (batch, n, statistics), (batch, n, 1) the share
-        of the memory that is voice."""
+    def statistics(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """What there is to read of (batch, n, 83) rows, the first of their sound: (batch, n, statistics); and (batch,
+        n, 1), the share of the memory that is voice."""
+        columns, changes, _ = self._heard(rows, self.start(len(rows))[0])
+        parts = torch.cat([columns, columns * columns, *changes], dim=-1)
+        running = self._forgetting(parts, rows, torch.zeros(len(rows), 1, self.config.statistics + 1))
+        share, width = running[..., -1:], self.config.columns
+        means = running[..., :-1] / share.clamp_min(_LEAST_VOICE)
+        spread = _spread(means[..., :width], means[..., width : 2 * width])
+        return torch.cat([means[..., :width], spread, means[..., 2 * width :]], dim=-1), share
+
+    def _heard(self, rows: Tensor, before: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor]:
+        """(batch, n, 83) rows -> columns; their slow changes, and the quick ones of all but the mel bands; the last
+        columns, for the next rows."""
         columns = self._columns(rows)
         heard = torch.cat([before, columns], dim=1)
         count, last = rows.shape[1], self.config.slow - 1
         slow = (columns - heard[:, :count]).abs()
         quick = (columns - heard[:, last : last + count])[..., MEL_BANDS:].abs()
-        voice = rows[..., _VOICE : _VOICE + 1]
-        parts = torch.cat([columns, columns * columns, slow, quick, torch.ones_like(voice)], dim=-1) * voice
-        running = self._forgetting(parts, sums)
-        share = running[..., -1:]
-        means = running[..., :-1] / share.clamp_min(_LEAST_VOICE)
-        width = self.config.columns
-        spread = means[..., width : 2 * width] - means[..., :width] ** 2
-        spread = (spread.clamp_min(0) + _LEAST_SPREAD**2).sqrt()
-        found = torch.cat([means[..., :width], spread, means[..., 2 * width :]], dim=-1)
-        return heard[:, count:], running[:, -1:], found, share
+        return columns, (slow, quick), heard[:, count:]
 
     def _columns(self, rows: Tensor) -> Tensor:
         scaled = (rows - self.input_centre) * self.input_scale
         mel = scaled[..., :MEL_BANDS]
         return torch.cat([mel, mel @ self.cosines, scaled[..., MEL_BANDS:_VOICE]], dim=-1)
 
-    def _forgetting(self, parts: Tensor, sums: Tensor) -> Tensor:
-        """(batch, n, width) and the sums so far (batch, 1, width) -> the sums after each row, the older the less.
+    def _forgetting(self, parts: Tensor, rows: Tensor, sums: Tensor) -> Tensor:
+        """(batch, n, width) and the sums so far (batch, 1, width + 1) -> the sums after each row, of voice alone, the
+        older the less; the last is that of voice itself.
 
         As one matrix product: entry (i, j) is how much row j counts after row i; together they count 1.
         """
+        voice = rows[..., _VOICE : _VOICE + 1]
         count = torch.arange(parts.shape[1], dtype=torch.float32)
         age = count[:, None] - count
         fall = self.config.fall
         left = torch.exp(-fall * age.clamp_min(0)) * (age >= 0).to(parts) * (1 - math.exp(-fall))
-        return left @ parts + torch.exp(-fall * (count + 1))[:, None] * sums
+        return left @ torch.cat([parts * voice, voice], dim=-1) + torch.exp(-fall * (count + 1))[:, None] * sums
+
+
+def _spread(mean: Tensor, square: Tensor) -> Tensor:
+    return ((square - mean**2).clamp_min(0) + _LEAST_SPREAD**2).sqrt()
 
 
 def _cosines(count: int) -> Tensor:

@@ -93,7 +93,7 @@ def examples_of(
             rows = run_whole(feature.extractor(), varied(samples, vary, random) if time else samples)
             rows = augment(rows[None], vary.rows, feature, random)[0] if time else rows[None]
             with torch.no_grad():
-                heard = net.statistics(torch.from_numpy(rows), *net.start())[2:]
+                heard = net.statistics(torch.from_numpy(rows))
             found, share = (value[0, vary.first :: vary.every].numpy() for value in heard)
             sure = share[:, 0] / (share[:, 0] + vary.sure_s / net.config.memory_s)
             count = len(found)
