@@ -12,6 +12,7 @@ from voxface.audio.features import FEATURES, FeatureSpec
 from voxface.audio.mfcc_running import RUNNING_LOOK_AHEAD_MS
 from voxface.audio.resample import Resampler
 from voxface.errors import AudioTooShortError, BundleSchemaError, VoxfaceError
+from voxface.neurosync import extract_audio_features
 from voxface.stream import run_whole
 
 SPECS = [FeatureSpec(kind, width) for kind, extractor in FEATURES.items() for width in extractor.widths]
@@ -146,6 +147,17 @@ def test_long_sound_needs_little_beside_itself() -> None:
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert most < 0.9 * clip.nbytes
+
+
+def test_a_long_recording_is_never_held_at_88_khz() -> None:
+    """Four minutes at 16 kHz (15 MB) would be 85 MB at 88.2 kHz; less than that is in use, rows included."""
+    sound = np.tile(np.random.default_rng(0).standard_normal(16_000).astype(np.float32), 240)
+    tracemalloc.start()
+    rows = extract_audio_features(sound, sample_rate=16_000)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert rows.shape == (14_401, 78)
+    assert most < 4 * 240 * 88_200
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_099, 44_100, 48_000, 96_000])

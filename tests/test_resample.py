@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from voxface.audio.resample import Resampler, to_16k
+from voxface.audio.resampled import Resampled
 from voxface.errors import AudioFormatError
 from voxface.stream import run_whole
 
@@ -68,3 +69,23 @@ def test_rates_that_no_recording_has_are_refused(rate: int) -> None:
     """A rate outside 4 to 384 kHz is an error that names both."""
     with pytest.raises(AudioFormatError, match=str(rate)):
         Resampler(rate)
+
+
+@pytest.mark.parametrize("rates", [(16_000, 88_200), (44_099, 88_200), (48_000, 16_000), (16_000, 16_000)])
+@pytest.mark.parametrize("held", [True, False])
+def test_a_recording_read_in_parts_is_that_of_the_stream(
+    rates: tuple[int, int], held: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any neighbours, wherever the recording's blocks begin and end, computed before or when they are read."""
+    random = np.random.default_rng(4)
+    sound = random.standard_normal(30_000).astype(np.float32)
+    expected = run_whole(Resampler(*rates), sound)
+    if not held:
+        monkeypatch.setattr("voxface.audio.resampled._HELD", 0)
+    found = Resampled(np.split(sound, np.sort(random.integers(0, len(sound), 20))), *rates)
+    assert len(found) == len(expected)
+    for first, last in [(0, len(expected)), (0, 1), (len(expected) - 1, len(expected) + 9), (50, 50), (-30, -10)]:
+        np.testing.assert_allclose(found[first:last], expected[first:last], atol=1e-5)
+    for first in random.integers(0, len(expected), 50).tolist():
+        np.testing.assert_allclose(found[first : first + 999], expected[first : first + 999], atol=1e-5)
+    assert len(Resampled([], *rates)) == 0

@@ -7,13 +7,20 @@ the same steps as the stream, so there is one algorithm to test.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Whole(Protocol):
+    """All of something, time being its first axis: an array, or what gives neighbours as one where they are read."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> Array: ...
 
 
 class Stage(Protocol):
@@ -69,11 +76,10 @@ def run(stage: Stage, blocks: Iterable[Array]) -> Iterator[Array]:
         yield out
 
 
-def run_whole(stage: Stage, whole: Array, packet: int = 1 << 16) -> Array:
+def run_whole(stage: Stage, whole: Whole, packet: int = 1 << 16) -> Array:
     """The outputs of a stage over one array, fed in packets of `packet` items."""
-    blocks: Sequence[Array] = [whole[at : at + packet] for at in range(0, max(len(whole), 1), packet)]
     state, parts = stage.start(), []
-    for block in blocks:
-        state, out = stage.step(state, block)
+    for at in range(0, max(len(whole), 1), packet):
+        state, out = stage.step(state, whole[at : at + packet])
         parts.append(out)
     return np.concatenate([*parts, stage.finish(state)])

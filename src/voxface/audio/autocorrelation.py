@@ -11,7 +11,7 @@ import numpy as np
 
 from voxface.audio.columns import blocks
 from voxface.audio.mel import sliding_windows
-from voxface.stream import Array
+from voxface.stream import Array, Whole
 from voxface.timebase import COLUMN_HOP, COLUMN_WINDOW, column_count
 
 LAGS = 187  # numbers per column: 2.1 ms, one period of 470 Hz
@@ -20,7 +20,7 @@ _QUIET = 1e-7  # an outermost column whose numbers are all smaller is silence
 _ROUNDING = 1e-12  # of the power of a constant: what is left of it when its mean is taken away
 
 
-def autocorrelations(samples: Array, gain: float, first_lag: int = 1) -> Array:
+def autocorrelations(samples: Whole, gain: float, first_lag: int = 1) -> Array:
     """(columns, 187) float32 in [-1, 1]: lags first_lag ... first_lag + 186 over lag 0, which is 0 only in silence.
 
     samples: (n,) float32 at 88.2 kHz; multiplied by `gain`, mirrored at both ends

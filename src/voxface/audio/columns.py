@@ -12,11 +12,12 @@ from typing import Literal
 import numpy as np
 
 from voxface.errors import AudioTooShortError
-from voxface.stream import Array
+from voxface.stream import Array, Whole
 from voxface.timebase import COLUMN_HOP, COLUMN_SAMPLE_RATE_HZ, COLUMN_WINDOW, column_count
 
 LEAST_WINDOWS = 9  # whole windows in a clip: the width of the slope filter
 BLOCK = 120  # columns worked on at a time: they stay in the second-level cache, and memory is that of the result
+_PIECE = 1 << 20  # samples looked at together for the loudness of a clip
 _SILENT = 1e-30  # a peak below it is rounding, and its inverse no float32
 _MOST_RANKED = 1_000_000  # samples whose order is asked for; of a longer clip, that many or up to twice as many
 _MOST_PEAK = 1e6
@@ -34,7 +35,7 @@ def check_long_enough(samples: int) -> None:
         )
 
 
-def blocks(samples: Array, gain: float, mode: Literal["constant", "reflect", "edge"]) -> Iterator[tuple[slice, Array]]:
+def blocks(samples: Whole, gain: float, mode: Literal["constant", "reflect", "edge"]) -> Iterator[tuple[slice, Array]]:
     """A clip in overlapping pieces: (columns, the samples that their windows cover, times `gain`).
 
     mode: what stands before and behind the clip, as numpy.pad names it. Pieces are of about the same size, so that
@@ -49,23 +50,30 @@ def blocks(samples: Array, gain: float, mode: Literal["constant", "reflect", "ed
         yield slice(first, last), np.pad(piece, missing, mode=mode) if any(missing) else piece
 
 
-def peak_gain(samples: Array) -> float:
+def peak_gain(samples: Whole) -> float:
     """What (n,) samples are multiplied with so that the loudest is 1; 1 for silence."""
-    peak = max(float(samples.max()), -float(samples.min()))
+    peak = max(max(float(piece.max()), -float(piece.min())) for _, piece in _pieces(samples))
     return 1 / peak if peak > _SILENT else 1.0
 
 
-def loud_gain(samples: Array) -> float:
+def loud_gain(samples: Whole) -> float:
     """What (n,) samples are multiplied with so that 95 % of them are below -3 dB; 1 where 95 % are silence.
 
     No peak goes above 1e6, so that powers stay numbers when little but the silence of a clip is counted.
     """
-    some = samples[:: max(1, len(samples) // _MOST_RANKED)]
+    every = max(1, len(samples) // _MOST_RANKED)
+    some = np.concatenate([piece[-at % every :: every] for at, piece in _pieces(samples)])
     loud = float(np.quantile(np.abs(some), 0.95))
     return min(10 ** (-3 / 20) / loud, _MOST_PEAK * peak_gain(samples)) if loud > _SILENT else 1.0
 
 
-def crossing_rates(samples: Array, gain: float) -> Array:
+def _pieces(samples: Whole) -> Iterator[tuple[int, Array]]:
+    """The number of the first sample of each piece, and the piece."""
+    for at in range(0, len(samples), _PIECE):
+        yield at, samples[at : at + _PIECE]
+
+
+def crossing_rates(samples: Whole, gain: float) -> Array:
     """(columns, 1) float32: sign changes within each window over its length, 0...1.
 
     Outside the clip its first and last samples go on. An outermost column without any becomes the mean of the next two.

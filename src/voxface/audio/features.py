@@ -18,7 +18,7 @@ from voxface.audio.mfcc import MfccRows, MfccRowsFromLag0, MfccRowsWithoutC0
 from voxface.audio.mfcc_running import RunningMfccRows
 from voxface.audio.voice import RMS_FLOOR_DB, VoiceActivity, VoiceState, window_crossings, window_level_db
 from voxface.errors import BundleSchemaError
-from voxface.stream import Array, Stage, run_whole
+from voxface.stream import Array, Stage, Whole, run_whole
 from voxface.timebase import HALF_WINDOW_MS, ROW_RATE_HZ, SAMPLE_RATE_HZ
 
 MEL_BANDS = 80
@@ -48,7 +48,7 @@ class Extractor(Stage, Protocol):
 
     def __init__(self, spec: FeatureSpec) -> None: ...
 
-    def whole(self, samples: Array, *, normalise: bool = True) -> Array:
+    def whole(self, samples: Whole, *, normalise: bool = True) -> Array:
         """(n,) float32 samples -> (rows, width) float32; `normalise`: to a peak of 1, where a feature does that."""
 
 
@@ -103,7 +103,7 @@ class FeatureSpec:
         """The stage (n,) samples at sample_rate_hz -> (rows, width) float32."""
         return FEATURES[self.kind](self)
 
-    def whole(self, samples: Array, *, normalise: bool = True) -> Array:
+    def whole(self, samples: Whole, *, normalise: bool = True) -> Array:
         """The rows of a whole recording: (n,) float32 samples at sample_rate_hz -> (rows, width) float32.
 
         normalise: as if the loudest sample were 1; only of effect where a feature does that ("mfcc")
@@ -164,7 +164,7 @@ class LogMelRows:
         """The last rows: silence stands in for the 200 samples that never came."""
         return self.step(state, np.zeros(LogMel().window // 2, np.float32))[1]
 
-    def whole(self, samples: Array, *, normalise: bool = True) -> Array:
+    def whole(self, samples: Whole, *, normalise: bool = True) -> Array:
         """The rows of a recording; loudness is the level control's, so `normalise` changes nothing."""
         return run_whole(self, samples)
 

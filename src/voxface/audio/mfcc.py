@@ -26,7 +26,7 @@ from voxface.audio.columns import (
 )
 from voxface.audio.mel import LogMel
 from voxface.errors import UsageError
-from voxface.stream import Array
+from voxface.stream import Array, Whole
 from voxface.timebase import COLUMN_HOP, COLUMN_SAMPLE_RATE_HZ, COLUMN_WINDOW, PAIR_RATE_HZ, column_count
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ class RowPlan:
 
     cepstra: int
     drop_c0: bool = False
-    beside: Callable[[Array, float], Array] | None = None
-    gain: Callable[[Array], float] = peak_gain
+    beside: Callable[[Whole, float], Array] | None = None
+    gain: Callable[[Whole], float] = peak_gain
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +92,14 @@ class MfccRows:
         """Refuses, as start does."""
         raise AssertionError("start() gives no state")
 
-    def whole(self, samples: Array, *, normalise: bool = True) -> Array:
+    def whole(self, samples: Whole, *, normalise: bool = True) -> Array:
         """(n,) float32 samples at 88.2 kHz -> (frames, rows of the spec) float32.
 
         normalise: bring the clip to its loudness first (the original does so, but not with headerless bytes)
         Raises: AudioTooShortError: fewer than 9 whole windows (83 ms).
         """
         check_long_enough(len(samples))
-        samples = np.asarray(samples, np.float32)
+        samples = samples.astype(np.float32, copy=False) if isinstance(samples, np.ndarray) else samples
         plan = self.plans[self.spec.rows]
         gain = plan.gain(samples) if normalise else 1.0
         columns = normalised(cepstra(samples, gain, plan.cepstra))
@@ -126,7 +126,7 @@ class MfccRowsFromLag0(MfccRows):
     widths: ClassVar[tuple[int, ...]] = (256,)
 
 
-def cepstra(samples: Array, gain: float, count: int) -> Array:
+def cepstra(samples: Whole, gain: float, count: int) -> Array:
     """The first `count` MFCC: (columns, count) float32 of (n,) samples, as if these were multiplied by `gain`."""
     mel = mel_columns()
     power = np.empty((column_count(len(samples)), BANDS), np.float32)

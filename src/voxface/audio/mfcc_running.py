@@ -9,7 +9,7 @@ import numpy as np
 
 from voxface.audio.columns import paired
 from voxface.audio.mfcc import BANDS, RANGE_DB, cosines, level_db, mel_columns, slopes
-from voxface.stream import Array, run_whole
+from voxface.stream import Array, Whole, run_whole
 from voxface.timebase import COLUMN_HOP, COLUMN_SAMPLE_RATE_HZ, COLUMN_WINDOW, PAIR_RATE_HZ
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class RunningMfccRows:
         state, more = _give(state, np.repeat(state.recent[-1:], HELD_COLUMNS, axis=0))
         return np.concatenate([rows, more, state.single])
 
-    def whole(self, samples: Array, *, normalise: bool = True) -> Array:
+    def whole(self, samples: Whole, *, normalise: bool = True) -> Array:
         """The rows of a recording, as the stream gives them; `normalise` changes nothing."""
         return run_whole(self, samples)
 

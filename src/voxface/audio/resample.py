@@ -78,6 +78,24 @@ class Resampler:
         common = gcd(self.rate_in, self.rate_out)
         return self.rate_in // common, self.rate_out // common
 
+    def count(self, samples: int) -> int:
+        """Outputs of so many samples."""
+        inputs, outputs = self._ratio
+        return -(-samples * outputs // inputs)
+
+    def reach(self, start: int, stop: int) -> tuple[int, int]:
+        """Which samples outputs start ... stop - 1 are made of: from the first number up to before the second."""
+        if self.rate_in == self.rate_out:
+            return start, stop
+        inputs, outputs = self._ratio
+        return start // outputs * inputs - self._half, (stop - 1) * inputs // outputs + self._half + 2
+
+    def part(self, heard: Array, first: int, start: int, stop: int) -> Array:
+        """Outputs start ... stop - 1, of the samples within their `reach`, which begins with number `first`."""
+        if self.rate_in == self.rate_out:
+            return heard
+        return self._emit(ResampleState(heard, first, start), heard, stop)[1]
+
     def start(self) -> ResampleState:
         """Before the first sample there was silence."""
         return ResampleState(np.zeros(self._half, np.float32), -self._half, 0)
@@ -97,8 +115,7 @@ class Resampler:
         """The last outputs: silence follows the sound."""
         if self.rate_in == self.rate_out:
             return np.zeros(0, np.float32)
-        inputs, outputs = self._ratio
-        total = -(-(state.first + len(state.heard)) * outputs // inputs)
+        total = self.count(state.first + len(state.heard))
         heard = np.concatenate([state.heard, np.zeros(2 * self._half + 2, np.float32)])
         return self._emit(state, heard, max(state.next, total))[1]
 

@@ -13,10 +13,10 @@ from voxface.audio.decode import RawFormat, open_audio
 from voxface.audio.features import FEATURES, FeatureSpec
 from voxface.audio.handle import open_handle, read_exactly
 from voxface.audio.mix import mono_blocks
-from voxface.audio.resample import Resampler
+from voxface.audio.resampled import Resampled
 from voxface.audio.sniff import HEAD_BYTES, UNKNOWN, what_is
 from voxface.errors import AudioEmptyError, AudioFormatError, AudioTruncatedError, InputError, UsageError
-from voxface.stream import Array, run_whole
+from voxface.stream import Array
 
 Sound = bytes | str | Path | BinaryIO | Array
 WIDTH = 78
@@ -49,11 +49,11 @@ def extract_audio_features(
     """
     feature = _feature(feature, width)
     if isinstance(source, np.ndarray):
-        samples, rate_hz, raw = _of_array(source, sample_rate)
+        blocks, rate_hz, raw = _of_array(source, sample_rate)
     else:
         file = Path(source) if isinstance(source, str) else source
-        samples, rate_hz, raw = _decoded(file, sample_rate, raw_pcm, max_duration_s)
-    return feature.whole(run_whole(Resampler(rate_hz, feature.sample_rate_hz), samples), normalise=not raw)
+        blocks, rate_hz, raw = _decoded(file, sample_rate, raw_pcm, max_duration_s)
+    return feature.whole(Resampled(blocks, rate_hz, feature.sample_rate_hz), normalise=not raw)
 
 
 def _feature(feature: FeatureSpec | None, width: int | None) -> FeatureSpec:
@@ -68,8 +68,8 @@ def _decoded(
     sample_rate: int | None,
     raw_pcm: str | RawFormat | None,
     max_duration_s: float | None,
-) -> tuple[Array, int, bool]:
-    """(n,) samples, their rate, and whether they were bare."""
+) -> tuple[list[Array], int, bool]:
+    """Blocks of (n,) samples, their rate, and whether they were bare."""
     if raw_pcm is None and sample_rate is not None:
         raw_pcm = RawFormat("s16le", sample_rate)
     form = RawFormat.parse(raw_pcm) if isinstance(raw_pcm, str) else raw_pcm
@@ -77,7 +77,7 @@ def _decoded(
     with open_audio(source, raw=raw, max_duration_s=max_duration_s) as audio:
         if sample_rate not in (None, audio.rate_hz):
             raise UsageError(f"{audio.name} has {audio.rate_hz} samples a second; sample_rate says {sample_rate}.")
-        return np.concatenate(list(audio.blocks())), audio.rate_hz, raw is not None
+        return list(audio.blocks()), audio.rate_hz, raw is not None
 
 
 def _bare(source: bytes | Path | BinaryIO, form: RawFormat | None) -> RawFormat | None:
@@ -105,11 +105,11 @@ def _bare(source: bytes | Path | BinaryIO, form: RawFormat | None) -> RawFormat 
     return form
 
 
-def _of_array(samples: Array, sample_rate: int | None) -> tuple[Array, int, bool]:
+def _of_array(samples: Array, sample_rate: int | None) -> tuple[list[Array], int, bool]:
     """As _decoded, of an array; its channels are mixed, and what is no number is mended, as in files."""
     if sample_rate is None:
         raise UsageError("an array of samples needs its rate: sample_rate=16000.")
     blocks = list(mono_blocks(samples, sample_rate))
     if not blocks:
         raise AudioEmptyError("the array has 0 samples.", hint="Give a recording with sound in it.")
-    return np.concatenate(blocks), sample_rate, False
+    return blocks, sample_rate, False

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from voxface.audio.resample import Resampler
+from voxface.audio.resampled import Resampled
 from voxface.errors import AudioEmptyError
 from voxface.face.clip import FaceClip
 from voxface.face.interpolate import interpolate_values
@@ -17,8 +18,8 @@ from voxface.runtime.idle import Idle, IdleMotion
 from voxface.runtime.pacer import FramePacer
 from voxface.runtime.polish import Polish
 from voxface.runtime.window_net import WindowNet
-from voxface.stream import Array, run_whole
-from voxface.timebase import SAMPLE_RATE_HZ, exact_rate, frame_count
+from voxface.stream import Array, Chain, run
+from voxface.timebase import exact_rate, frame_count
 
 _LEAST_S = 0.1  # the features need a little more than 83 ms; silence follows what is shorter
 _IDLE_AHEAD = 20  # rows: the whole sound is known, so idle motion may look ahead as far as it can use
@@ -77,14 +78,13 @@ class WholeSession:
         """All frames k with k / fps < duration. Raises: AudioEmptyError: there was no sound."""
         if not state.heard:
             raise AudioEmptyError("there are 0 samples.", hint="Give a recording with sound in it.")
-        sound = np.concatenate(state.blocks)
-        weights, emotion = self._driven_frames(sound)
-        to_s = np.arange(frame_count(len(sound), self.rate_hz, self.fps)) / float(exact_rate(self.fps))
+        weights, emotion = self._driven_frames(state)
+        to_s = np.arange(frame_count(state.heard, self.rate_hz, self.fps)) / float(exact_rate(self.fps))
         at_s = np.arange(len(weights)) / self.bundle.rate_hz
         face = np.zeros((len(to_s), len(self._channels)), np.float32)
         face[:, self._columns(self._driven)] = interpolate_values(at_s, weights, to_s)
         if self._motion:
-            face[:, self._columns(self._motion.channels)] = self._idle_frames(self._motion, sound, len(to_s))
+            face[:, self._columns(self._motion.channels)] = self._idle_frames(self._motion, state, len(to_s))
         if not self._show:
             return self._clip(self._polish(face))
         emotion = np.clip(emotion, 0, 1)
@@ -100,18 +100,17 @@ class WholeSession:
     def _columns(self, names: tuple[str, ...]) -> list[int]:
         return [self._channels.index(name) for name in names]
 
-    def _driven_frames(self, sound: Array) -> tuple[Array, Array]:
+    def _driven_frames(self, state: WholeState) -> tuple[Array, Array]:
         """(frames, driven) weights and (frames, 7) emotions, as the net gives them, 60 a second."""
         feature = self.bundle.feature
-        missing = max(0, round(_LEAST_S * self.rate_hz) - len(sound))
-        sound = np.concatenate([sound, np.zeros(missing, np.float32)]) if missing else sound
-        rows = feature.whole(run_whole(Resampler(self.rate_hz, feature.sample_rate_hz), sound))
+        silence = np.zeros(max(0, round(_LEAST_S * self.rate_hz) - state.heard), np.float32)
+        rows = feature.whole(Resampled((*state.blocks, silence), self.rate_hz, feature.sample_rate_hz))
         weights, emotion = self.net.whole(rows)
         return weights[:, [self.bundle.rig.index(name) for name in self._driven]], emotion
 
-    def _idle_frames(self, motion: IdleMotion, sound: Array, frames: int) -> Array:
+    def _idle_frames(self, motion: IdleMotion, heard: WholeState, frames: int) -> Array:
         """(frames, idle channels)."""
-        rows = run_whole(motion, run_whole(Resampler(self.rate_hz, SAMPLE_RATE_HZ), sound))
+        rows = np.concatenate(list(run(Chain((Resampler(self.rate_hz), motion)), heard.blocks)))
         last = len(motion.channels)
         pacer = FramePacer(self.fps, slice(last - 4, last) if self.has_head else None)
         state, moved = pacer.step(pacer.start(), rows)
