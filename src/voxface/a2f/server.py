@@ -62,8 +62,7 @@ class Service:
         except TimeoutError:  # nothing more can be said
             ended = "reads nothing"
         except VoxfaceError as error:
-            ended = error.code
-            await self._fail(context, error)
+            ended = error.code if await self._fail(context, error) else "left"
         except Exception as error:
             ended = f"bug: {type(error).__name__}: {str(error)[:200]}"
             await self._fail(context, VoxfaceError(f"{type(error).__name__}: this is a bug in voxface."))
@@ -100,9 +99,12 @@ class Service:
         """Raises: TimeoutError: the caller has taken nothing for long."""
         await asyncio.wait_for(context.write(answer), self._settings.stuck_s)
 
-    async def _fail(self, context: Any, error: VoxfaceError) -> None:
-        with contextlib.suppress(grpc.aio.BaseError, TimeoutError):  # nobody is there to be told
+    async def _fail(self, context: Any, error: VoxfaceError) -> bool:
+        """Whether the caller could be told: the messages of one who has left seem to have ended, too."""
+        with contextlib.suppress(grpc.aio.BaseError, TimeoutError):
             await self._write(context, failure(error))
+            return not context.cancelled()
+        return False
 
     def _shows_token(self, metadata: dict[str, Any]) -> bool:
         kind, _, shown = str(metadata.get("authorization", "")).partition(" ")
