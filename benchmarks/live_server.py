@@ -1,6 +1,7 @@
 """How many callers `voxface serve` answers in time on one core, how soon, and whether it stays so.
 
-    python -m benchmarks.live_server [--only latency|ramp|soak] [--quick] [--steps 60,90] [--soak MINUTES]
+    python -m benchmarks.live_server [--only latency|ramp|soak|churn] [--quick] [--steps 60,90] [--soak MINUTES]
+        [--churn SESSIONS]
 
 The server runs on core 0, all callers in one process on core 1; each speaks in real time, a packet of 20 ms each 20 ms.
 A frame is late by how long after its declared time it came: the time it shows, the latency that the server declares,
@@ -10,6 +11,7 @@ not do is no fault of the server. "breaks": more than 1 % of the frames are late
     latency  one session: frames, and the first frame after the first sound
     ramp     more and more sessions, up to where it breaks twice
     soak     sessions of 2 to 40 s that come and go, one of ten without a word; memory and open files every 10 s
+    churn    many sessions of 200 ms, four at a time, a third of which leave without an end; memory after each eighth
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ from benchmarks.live_clients import Caller, Health, Notes, Script
 
 from voxface.audio.decode import read_audio
 from voxface.audio.resample import Resampler
-from voxface.stream import run_whole
+from voxface.client import connect
+from voxface.stream import Array, run_whole
 
 SAMPLE = Path(__file__).parents[1] / "src" / "voxface" / "samples" / "hello.flac"
 RATE_HZ = 16_000
@@ -237,9 +240,35 @@ def soak(server: Server, script: Script, options: argparse.Namespace) -> None:
     )
 
 
+# -- churn ------------------------------------------------------------------------------------------------------------
+
+
+async def many(server: Server, script: Script, sound: Array, count: int) -> None:
+    for number in range(count):
+        async with connect(f"ws://127.0.0.1:{server.port}", bundle=script.bundle) as stream:
+            await stream.send(sound)
+            if number % 3:
+                await stream.finish()
+
+
+def churn(server: Server, script: Script, sound: Array, options: argparse.Namespace) -> None:
+    """Does a session leave anything behind?"""
+
+    async def together() -> None:
+        await asyncio.gather(*(many(server, script, sound, options.churn // 32) for _ in range(4)))
+        await asyncio.sleep(1.0)
+
+    print(f"\n### Churn: {options.churn} sessions of 200 ms\n")
+    for eighth in range(1, 9):
+        asyncio.run(together())
+        print(
+            f"{eighth * options.churn // 8:6d} sessions {server.mib():7.1f} MiB {server.files():4d} files", flush=True
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=["latency", "ramp", "soak"])
+    parser.add_argument("--only", choices=["latency", "ramp", "soak", "churn"])
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes, to see that it works")
     parser.add_argument("--bundle", default="live")
     parser.add_argument("--fps", type=float, default=30.0)
@@ -248,6 +277,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=12.0, help="of each step of the ramp")
     parser.add_argument("--soak", type=float, default=0.0, help="minutes; 0: none")
     parser.add_argument("--sessions", type=int, default=20, help="of the soak")
+    parser.add_argument("--churn", type=int, default=0, help="sessions; 0: none")
     parser.add_argument("--cores", default="0,1", help="of the server, of the callers")
     options = parser.parse_args()
     samples, own_hz = read_audio(SAMPLE)
@@ -265,6 +295,8 @@ def main() -> None:
             ramp(server, script, options)
         if options.soak:
             soak(server, script, options)
+        if options.churn:
+            churn(server, script, sound[: RATE_HZ // 5], options)
 
 
 if __name__ == "__main__":
