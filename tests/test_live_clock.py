@@ -21,6 +21,8 @@ from voxface.live.devices import Ring
 from voxface.live.feed import Feed, PipedSource
 from voxface.live.playout import Playout
 from voxface.runtime.animate import animate
+from voxface.runtime.engine import Engine
+from voxface.runtime.live_session import LiveSession
 from voxface.timebase import frame_time_s
 
 
@@ -148,6 +150,18 @@ def test_the_clock_waits_for_a_pipe_that_is_too_slow(monkeypatch: pytest.MonkeyP
         assert source.error is None
         assert feed.taken == 320 * count
     assert max(ahead) < 0.09
+
+
+def test_a_source_may_still_bring_sound_when_its_end_was_said() -> None:
+    """Whoever stops a microphone cannot know whether a block is on its way: it is dropped, and no fault of anybody."""
+    with Engine("live") as engine:
+        voice, block = LiveSession(engine, 16_000, ease_out=False), np.zeros(1600, np.float32)
+        feed = Feed(voice, AudioClock())
+        feed.push(block)
+        feed.end()
+        feed.push(block)
+        assert feed.taken == 1600
+        assert len(voice.finish(20)) == 6
 
 
 class _Heard:

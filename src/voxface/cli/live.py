@@ -228,7 +228,7 @@ def _play(source: Source, feed: Feed, voice: LiveSession, playout: Playout, mete
             voice.interrupt()
         if not ended and (stop.is_set() or source.done or feed.full):
             source.stop()
-            voice.end()
+            feed.end()
             ended = True
         elif not ended and source.starving(now_s):
             feed.fill(now_s, ahead_s)

@@ -35,6 +35,7 @@ class Hearing(Protocol):
     def room(self) -> int: ...
     def push(self, samples: Array) -> None: ...
     def interrupt(self) -> int: ...
+    def end(self) -> None: ...
 
 
 class Loud(Protocol):
@@ -59,6 +60,7 @@ class Feed:
         self.voice, self.clock, self.speaker, self.rate_hz = voice, clock, speaker, voice.rate_hz
         self._most = math.inf if most_s is None else round(most_s * self.rate_hz)
         self.taken = 0
+        self._ended = False
         self._lock = threading.Lock()  # a pause is filled by another thread than the one that brings sound
         self.peak = 0.0
 
@@ -77,11 +79,11 @@ class Feed:
         return self.taken >= self._most
 
     def push(self, samples: Array) -> float:
-        """Take (n,) float32 samples; give the second at which they end."""
-        while self.voice.room < len(samples):
+        """Take (n,) float32 samples, none after the end; give the second at which they end."""
+        while self.voice.room < len(samples) and not self._ended:
             time.sleep(0.01)  # frames are pulled by another thread
         with self._lock:
-            samples = samples[: int(min(len(samples), self._most - self.taken))]
+            samples = samples[: 0 if self._ended else int(min(len(samples), self._most - self.taken))]
             if len(samples):
                 self.peak = max(self.peak, float(np.abs(samples).max()))
                 self.voice.push(samples)
@@ -109,6 +111,12 @@ class Feed:
             self.clock.jump(self.heard_s, time.monotonic())
         text = f"this machine is too slow or too busy: {late_s:.1f} s of sound are left out. Close other programs."
         warnings.warn(InputWarning("W-BEHIND", text), stacklevel=2)
+
+    def end(self) -> None:
+        """No more sound is taken: what its source still brings, in another thread, is dropped."""
+        with self._lock:
+            self._ended = True
+            self.voice.end()
 
     def level_db(self) -> float:
         """The loudest since the last call in dB of full scale, at least -100."""
