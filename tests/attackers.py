@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from tests.served import PATIENCE, until_ready
+from tests.waiting import wait_for
 
 CONT, TEXT, BINARY, CLOSE, PING = 0, 1, 2, 8, 9
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -58,10 +58,7 @@ class Program:
 
     def waits(self, until: Callable[[], bool]) -> None:
         """What is closed takes a moment."""
-        last = time.monotonic() + PATIENCE
-        while not until():
-            assert time.monotonic() < last, self.files()
-            time.sleep(0.01)
+        wait_for(until, PATIENCE, self.files)
 
     def end(self, by: signal.Signals) -> int:
         """Its exit code after a signal."""

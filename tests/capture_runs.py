@@ -6,8 +6,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +68,6 @@ class Folder:
         """The lines about videos."""
         lines = [json.loads(line) for line in (self.out / FILE).read_text().splitlines()]
         return [line for line in lines if "source" in line]
-
-
-def wait_for(what: Callable[[], object], limit_s: float = 60.0) -> None:
-    """Until something is so; fails if it never is."""
-    end = time.monotonic() + limit_s
-    while not what():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.005)
 
 
 def members(group: int) -> list[int]:

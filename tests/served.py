@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from tests.viewers import ask
+from tests.waiting import wait_for
 from voxface.live.frame import LiveFrame
 from voxface.live.wire import Done, End, Hello, Message, Ready, frames_of_binary, parse, sample_bytes, text_of
 from voxface.server.app import build_app
@@ -78,10 +78,7 @@ def served(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
 
 
 def until_ready(port: int) -> int:
-    until = time.monotonic() + PATIENCE
-    while ask(port, "/readyz").status != 200:
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    wait_for(lambda: ask(port, "/readyz").status == 200, PATIENCE)
     return port
 
 

@@ -9,7 +9,6 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ pytest.importorskip("grpc", reason="grpcio is not installed: pip install 'voxfac
 import grpc
 
 import voxface
+from tests.waiting import wait_for
 from voxface.a2f import conversation
 from voxface.a2f.messages import METHOD, SERVICE, AnimationDataStream, AudioStream, EmotionAggregate
 from voxface.a2f.server import serve
@@ -302,12 +302,6 @@ def test_callers_who_leave_or_do_not_read_cost_nobody_else_anything() -> None:
         yield from (header(), sound(np.zeros(RATE)))
         stay.wait(PATIENCE)
 
-    def until_said(lines: int) -> None:
-        end = time.monotonic() + PATIENCE
-        while len(said) < lines:
-            assert time.monotonic() < end
-            time.sleep(0.01)
-
     long = [header(), *[sound(np.zeros(10 * RATE))] * 20, END]
     times = np.arange(RATE // 2) / RATE
     tones = [9000 * np.sin(2 * np.pi * 110 * step * times) for step in range(1, 9)]
@@ -315,13 +309,13 @@ def test_callers_who_leave_or_do_not_read_cost_nobody_else_anything() -> None:
         with answers_of(port, begun()) as leaves:
             next(leaves)
             leaves.cancel()
-            until_said(1)
+            wait_for(lambda: len(said) >= 1)
             stay.set()  # or closing would wait for what it still has to send
         with answers_of(port, long) as unread, ThreadPoolExecutor(8) as callers:
-            until_said(2)
+            wait_for(lambda: len(said) >= 2)
             found = list(callers.map(lambda tone: weights(call(port, [header(), sound(tone), END])), tones))
             unread.cancel()
-        until_said(10)
+        wait_for(lambda: len(said) >= 10)
     assert said[0].endswith("left")
     assert said[1].endswith("reads nothing")
     assert said[2:] == ["ProcessAudioStream: 15 frames, done"] * 8

@@ -15,7 +15,8 @@ pytest.importorskip("av", reason="PyAV is not installed: pip install 'voxface[ca
 pytest.importorskip("safetensors", reason="safetensors is not installed: pip install 'voxface[capture]'")
 
 from tests.capture_program import HELD, HOLD, SANE, SLOW
-from tests.capture_runs import Folder, members, wait_for
+from tests.capture_runs import Folder, members
+from tests.waiting import wait_for
 from voxface.capture.journal import FILE
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes through Linux' /proc")

@@ -11,7 +11,8 @@ pytest.importorskip("av", reason="PyAV is not installed: pip install 'voxface[ca
 pytest.importorskip("safetensors", reason="safetensors is not installed: pip install 'voxface[capture]'")
 
 from tests.capture_program import CRASH, LOOKS, SANE, SEGMENT, SLOW
-from tests.capture_runs import Folder, wait_for
+from tests.capture_runs import Folder
+from tests.waiting import wait_for
 from voxface.capture.store import load_capture
 
 

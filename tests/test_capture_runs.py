@@ -19,7 +19,8 @@ pytest.importorskip("av", reason="PyAV is not installed: pip install 'voxface[ca
 pytest.importorskip("safetensors", reason="safetensors is not installed: pip install 'voxface[capture]'")
 
 from tests.capture_program import BUG, CALL, CLOCK, CRASH, DIE, EAT, HANG, LOOKS, MODEL, ONCE, PORT, SANE, SLOW
-from tests.capture_runs import Folder, members, wait_for
+from tests.capture_runs import Folder, members
+from tests.waiting import wait_for
 from voxface.capture.face_model import ENVIRONMENT, ENVIRONMENT_URL
 from voxface.capture.journal import FILE
 

@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,6 +17,7 @@ from websockets.sync.client import connect
 
 from tests.served import PATIENCE, RATE, listen, say, served, serving, session, tone
 from tests.viewers import ask, raw
+from tests.waiting import wait_for
 from voxface.live.wire import End, Hello, Interrupt, Interrupted, Problem, Ready, parse, sample_bytes, text_of
 from voxface.runtime.animate import animate
 from voxface.server.bucket import Bucket, Callers, network_of
@@ -101,8 +101,7 @@ def test_a_caller_who_is_far_ahead_is_left_unread(port: int) -> None:
     before = read_bytes(port)
     with session(port, Hello(rate_hz=4000, fps=30, bundle="live")) as line, ThreadPoolExecutor(1) as talker:
         sending = talker.submit(lambda: [line.send(bytes(8000)) for _ in range(600)])
-        while read_bytes(port) - before < 80_000:
-            time.sleep(0.01)
+        wait_for(lambda: read_bytes(port) - before >= 80_000)
         own = tone(150)
         assert say(port, own, AT_ONCE).code == 1000
         assert read_bytes(port) - before - 2 * len(own) < 120_000
@@ -212,10 +211,7 @@ def test_a_client_that_does_not_read_loses_the_oldest_frames() -> None:
             deaf.send(text_of(Hello(rate_hz=4000, fps=240, format="json", bundle="live", lead_s=60.0)))
             for _ in range(8):
                 deaf.send(bytes(8000))
-            until = time.monotonic() + PATIENCE
-            while not (ended := [line for line in lines if line.startswith("session")]):
-                assert time.monotonic() < until
-                time.sleep(0.02)
+            ended = wait_for(lambda: [line for line in lines if line.startswith("session")])
             deaf.close_socket()
     assert ended[0].endswith("closed with 1008")
     assert " 0 dropped" not in ended[0]
@@ -251,8 +247,7 @@ def test_told_to_end_sessions_are_told_first(program: tuple[subprocess.Popen[str
     process, port = program
     with session(port, Hello(bundle="live")) as line:
         process.send_signal(signal.SIGTERM)
-        while (ready := ask(port, "/readyz")).status == 200:
-            time.sleep(0.01)
+        ready = wait_for(lambda: (reply := ask(port, "/readyz")).status != 200 and reply)
         assert ready.body == b"draining"
         with pytest.raises(InvalidStatus) as refused, session(port):
             pass

@@ -22,6 +22,7 @@ import pytest
 from tests.browser import WEB, chromium
 from tests.test_faults_audio import run_program
 from tests.viewers import ask, ended, serving, viewing
+from tests.waiting import wait_for
 from voxface.errors import OutputError, UsageError
 from voxface.face.axes import quaternion_from_euler
 from voxface.face.rig import ARKIT
@@ -115,11 +116,10 @@ def test_how_they_come_is_measured() -> None:
 
 
 def until(feed: LiveFeed, frames: int) -> dict[str, Any]:
-    deadline = time.monotonic() + 30
-    while (timing := feed.timing(time.monotonic()))["frames"] < frames:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    return timing
+    found: dict[str, Any] = wait_for(
+        lambda: (timing := feed.timing(time.monotonic()))["frames"] >= frames and timing, limit_s=30
+    )
+    return found
 
 
 def test_only_our_page_is_told_and_only_where_there_is_something_live() -> None:

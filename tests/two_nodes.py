@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tests.waiting import wait_for
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reads these when it is imported
 os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
@@ -75,8 +76,4 @@ def kill_at_work(cluster: Any) -> None:
 
 def until(ready: Callable[[], Any], seconds: float = 120) -> Any:
     """Wait for something; its value."""
-    end = time.monotonic() + seconds
-    while not (found := ready()):
-        assert time.monotonic() < end, f"waited {seconds} s for {ready}"
-        time.sleep(0.02)
-    return found
+    return wait_for(ready, seconds)
